@@ -1,0 +1,1 @@
+"""Drivers: one file per instrument, client and ophyd device together."""

@@ -1,0 +1,1 @@
+"""Bluesky plans: what devices do together, once."""

@@ -1,0 +1,1 @@
+"""The hall: translates between planners and instruments, keeps the ledger."""

@@ -1,0 +1,1 @@
+"""The service that owns the cables of one computer."""

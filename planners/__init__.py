@@ -1,0 +1,1 @@
+"""What to make next, and why."""

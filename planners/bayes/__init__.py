@@ -1,0 +1,1 @@
+"""The BoTorch planner; the only place where torch is imported."""

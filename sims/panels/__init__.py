@@ -1,0 +1,1 @@
+"""What each simulated instrument shows to the wire."""

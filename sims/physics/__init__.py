@@ -1,0 +1,1 @@
+"""How films, plates and liquids behave: the hidden truth."""
