@@ -9,11 +9,13 @@ kind                 data
 ==================== =============================================================
 campaign.started     name, configuration as read, seed, speed, space, objectives
 candidate.proposed   candidate, id, card, seed, observed and pending trials
-trial.started        sample (the rack slot it was born in), candidate
+trial.started        sample, home (the rack slot it was born in); again after a discard
 recipe.compiled      the whole recipe
 step.intended        action, step, operation, station, slot, sample, parameters
 step.done            action, step, station, run_uid, started, ended, lab_seconds
 step.failed          action, step, station, reason
+step.repeated        step: measured again because its measurement was not believed
+sample.discarded     sample, at, reason: its trial starts again on a new one
 measurement          one measurement, sample
 observation          candidate, estimates
 trial.failed         reason
