@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sims.bench import Bench
+    from sims.bench import Bench, Timer
 
 
 class Panel:
@@ -36,10 +36,10 @@ class Panel:
         self.settings = settings
 
     def opened(self) -> None:
-        """A client opened the port."""
+        """Take note that a client opened the port."""
 
     def closed(self) -> None:
-        """The client closed the port."""
+        """Take note that the client closed the port."""
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the wire, in whatever pieces they arrive."""
@@ -52,9 +52,9 @@ class Panel:
         """
         self.bench.send(self, data, after)
 
-    def later(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call ``call`` in ``seconds`` of bench time."""
-        self.bench.later(seconds, call)
+    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call ``call`` in ``seconds`` of bench time, unless the timer is cancelled."""
+        return self.bench.later(seconds, call)
 
     def note(self, event: str, **facts: Any) -> None:
         """Write a physical event to this instrument's own journal."""

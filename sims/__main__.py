@@ -1,0 +1,63 @@
+"""Switch on a simulated bench: ``python -m sims BENCH.yaml --dir RUN_DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from sims.bench import Bench
+from sims.spec import BadBench, read
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before we asked
+        sys.exit(0)
+
+
+def arguments() -> argparse.Namespace:
+    """Return the command line, read."""
+    parser = argparse.ArgumentParser(prog="python -m sims", description=__doc__)
+    parser.add_argument("bench", type=Path, help="the bench file")
+    parser.add_argument("--dir", type=Path, required=True, help="run directory")
+    parser.add_argument(
+        "--speed", type=float, default=200.0, help="bench seconds per second"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    if not chosen.speed > 0:
+        parser.error(f"--speed {chosen.speed} is not above 0")
+    return chosen
+
+
+def main() -> int:
+    """Run a bench until a signal ends it."""
+    chosen = arguments()
+    die_with_parent()
+    chosen.dir.mkdir(parents=True, exist_ok=True)
+    try:
+        bench = Bench(read(chosen.bench), chosen.dir, chosen.speed, chosen.seed)
+    except BadBench as problem:
+        sys.stderr.write(f"{chosen.bench.name}: {problem}\n")
+        return 2
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: bench.stop())
+    bench.start()
+    for name, port in bench.ports.items():
+        sys.stdout.write(f"{name} {port.link}\n")
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    bench.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+"""What the instruments act on: slots, samples, liquids, the gripper and the needle.
+
+Positions are of the closed gripper and of the needle's tip, in mm in machine
+coordinates; volumes in uL; temperatures in degC; times in bench seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sims import spec as checks
+from sims.spec import BadBench, Position
+
+if TYPE_CHECKING:
+    from sims.bench import Bench
+    from sims.physics.sample import Laboratory, Sample
+
+AMBIENT = 23.0
+GRIP = 1.0
+"""The gripper finds a sample, and puts one down, within so many mm."""
+DIP = 2.0
+"""The needle is in a vial within so many mm of where the vial is found."""
+REACH = 5.0
+"""A drop from the needle falls on what is within so many mm, sideways ..."""
+FALL = 40.0
+"""... and at most so many mm below the tip."""
+STEP = 2.0
+"""Bench seconds between two looks at a film on a hotplate."""
+TRACE = 1e-9
+
+
+@dataclass
+class Slot:
+    """A place for one sample, with whatever heats it."""
+
+    name: str
+    at: Position
+    sample: Sample | None = None
+    heat: Callable[[], float] | None = None
+
+    @property
+    def temperature(self) -> float:
+        """What a sample in this slot has, degC."""
+        return AMBIENT if self.heat is None else self.heat()
+
+
+@dataclass
+class Vessel:
+    """A vial or a reservoir: uL of each liquid."""
+
+    name: str
+    at: Position | None = None
+    parts: dict[str, float] = field(default_factory=dict)
+
+
+class World:
+    """The matter on one bench.
+
+    Parameters
+    ----------
+    bench:
+        Whose time, journals and chance are used.
+    spec:
+        The bench file.
+    """
+
+    def __init__(self, bench: Bench, spec: Mapping[str, Any]) -> None:
+        self.bench = bench
+        self.gripper: Callable[[], Position] = lambda: (0.0, 0.0, 0.0)
+        self.needle_offset = (0.0, 0.0)
+        self.carried: Sample | None = None
+        self.slots: dict[str, Slot] = {}
+        self.vessels: dict[str, Vessel] = {}
+        self._laboratory: Laboratory | None = None
+        self._advanced: dict[str, float] = {}
+        self._told: dict[str, int] = {}
+        self._ticking = False
+        self._place(spec)
+        self._fill(spec)
+
+    # -- samples ---------------------------------------------------------------
+
+    def sample_at(self, slot: str) -> Sample | None:
+        """Return the sample in a slot as it is now."""
+        self.advance()
+        return self.slots[slot].sample
+
+    def grip(self, position: Position, by: str) -> None:
+        """Close the gripper of instrument ``by``."""
+        self.advance()
+        slot = self._slot_near(position)
+        if self.carried is not None:
+            return
+        if slot is None or slot.sample is None:
+            self.bench.note(by, "gripped nothing", at=position)
+            return
+        self.carried, slot.sample = slot.sample, None
+        if slot.name == "stylus":
+            self._tell(self.carried)
+        self.bench.note(by, "gripped", sample=self.carried.name, slot=slot.name)
+
+    def release(self, position: Position, by: str) -> None:
+        """Open the gripper of instrument ``by``."""
+        self.advance()
+        if self.carried is None:
+            return
+        sample, self.carried = self.carried, None
+        slot = self._slot_near(position)
+        if slot is None or slot.sample is not None:
+            self.bench.note(by, "dropped", sample=sample.name, at=position)
+            return
+        slot.sample = sample
+        self.bench.note(by, "released", sample=sample.name, slot=slot.name)
+        self._tick()
+
+    def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
+        """Tell the sample in a slot that it was spun; the chuck is at rest again."""
+        sample = self.sample_at(slot)
+        self.bench.note(
+            by,
+            "spun",
+            sample=sample.name if sample else None,
+            rpm=round(rpm, 2),
+            seconds=round(seconds, 3),
+        )
+        if sample is not None:
+            sample.spin(rpm, seconds, self.bench.now)
+
+    def heat_source(self, slot: str, temperature: Callable[[], float]) -> None:
+        """Have a slot at the present temperature of something, degC."""
+        if slot not in self.slots:
+            known = ", ".join(name for name in self.slots if "." not in name)
+            raise BadBench(f"slot {slot!r} is not one of {known}")
+        self.slots[slot].heat = temperature
+
+    def advance(self) -> None:
+        """Let the films live until now, each at the temperature of its place."""
+        now = self.bench.now
+        for slot in self.slots.values():
+            if slot.sample is not None and slot.sample.name in self._advanced:
+                self._advance(slot.sample, now, slot.temperature)
+        if self.carried is not None and self.carried.name in self._advanced:
+            self._advance(self.carried, now, AMBIENT)
+
+    def _advance(self, sample: Sample, now: float, temperature: float) -> None:
+        if now > self._advanced[sample.name]:
+            sample.advance(now, temperature)
+            self._advanced[sample.name] = now
+        if len(sample.history) != self._told.get(sample.name, 0):
+            self._told[sample.name] = len(sample.history)
+            self._tell(sample)
+
+    def _tick(self) -> None:
+        """Keep films on hotplates up with the plate's temperature."""
+        hot = any(
+            slot.heat is not None
+            and slot.sample is not None
+            and slot.sample.name in self._advanced
+            for slot in self.slots.values()
+        )
+        if hot and not self._ticking:
+            self._ticking = True
+            self.bench.later(STEP, self._tock)
+
+    def _tock(self) -> None:
+        self._ticking = False
+        self.advance()
+        self._tick()
+
+    def _tell(self, sample: Sample) -> None:
+        state = sample.state
+        self.bench.tell_truth(
+            sample=sample.name,
+            conductivity_S_cm=sample.conductivity,
+            sheet_resistance_ohm=finite(sample.sheet_resistance),
+            thickness_nm=sample.thickness,
+            transmittance=sample.transmittance,
+            pss_ratio=getattr(state, "r", None),
+            order=getattr(state, "order", None),
+            damage=getattr(state, "damage", None),
+            history=sample.history,
+        )
+
+    # -- liquids ---------------------------------------------------------------
+
+    def draw(self, outlet: str, volume: float, by: str) -> dict[str, float]:
+        """Take ``volume`` uL in at an outlet of a valve; what is missing is air."""
+        vessel = self._vial_at_needle() if outlet == "needle" else self._vessel(outlet)
+        there = sum(vessel.parts.values()) if vessel is not None else 0.0
+        taken = min(volume, there)
+        parts: dict[str, float] = {}
+        if vessel is not None and taken > 0.0:
+            parts = shares(vessel.parts, taken)
+            for liquid, part in parts.items():
+                vessel.parts[liquid] -= part
+        if volume - taken > TRACE:
+            parts["air"] = parts.get("air", 0.0) + volume - taken
+        self.bench.note(
+            by,
+            "aspirated",
+            outlet=outlet,
+            vessel=vessel.name if vessel is not None else None,
+            parts=rounded(parts),
+        )
+        return parts
+
+    def give(self, outlet: str, parts: Mapping[str, float], by: str) -> None:
+        """Let a mixture out at an outlet of a valve."""
+        wet = {
+            one: part for one, part in parts.items() if one != "air" and part > TRACE
+        }
+        facts = {"outlet": outlet, "parts": rounded(parts)}
+        self.bench.note(by, "dispensed", **facts)
+        if not wet:
+            return
+        if outlet != "needle":
+            vessel = self._vessel(outlet)
+            if vessel is not None:
+                add(vessel.parts, wet)
+            return
+        vial = self._vial_at_needle()
+        slot = self._slot_below_needle()
+        if vial is not None:
+            add(vial.parts, wet)
+        elif slot is None or slot.sample is None:
+            place = slot.name if slot is not None else None
+            self.bench.note(by, "spilled", slot=place, parts=rounded(wet))
+        else:
+            self.advance()
+            sample = slot.sample
+            sample.pour(wet, self.bench.now)
+            self._advanced.setdefault(sample.name, self.bench.now)
+            self.bench.note(
+                by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
+            )
+            self._tick()
+
+    @property
+    def needle(self) -> Position:
+        """Where the needle's tip is."""
+        x, y, z = self.gripper()
+        return x + self.needle_offset[0], y + self.needle_offset[1], z
+
+    # -- places ----------------------------------------------------------------
+
+    def _slot_near(self, position: Position) -> Slot | None:
+        return next(
+            (one for one in self.slots.values() if near(one.at, position, GRIP)), None
+        )
+
+    def _slot_below_needle(self) -> Slot | None:
+        x, y, z = self.needle
+        return next(
+            (
+                one
+                for one in self.slots.values()
+                if math.dist(one.at[:2], (x, y)) <= REACH and 0 <= z - one.at[2] <= FALL
+            ),
+            None,
+        )
+
+    def _vial_at_needle(self) -> Vessel | None:
+        tip = self.needle
+        return next((one for one in self._vials() if near(one.at, tip, DIP)), None)
+
+    def _vials(self) -> Iterator[Any]:
+        return (one for one in self.vessels.values() if one.at is not None)
+
+    def _vessel(self, name: str) -> Vessel | None:
+        return self.vessels.get(name)
+
+    # -- building --------------------------------------------------------------
+
+    def _place(self, spec: Mapping[str, Any]) -> None:
+        for name, entry in checks.section(spec, "slots").items():
+            places = checks.grid(name, entry, f"slots.{name}")
+            for place, at in places.items():
+                self.slots[place] = Slot(place, at)
+            bare = checks.number(entry.get("substrates", 0), f"slots.{name}.substrates")
+            for place in list(places)[: int(bare)]:
+                self.slots[place].sample = self._new_sample(place, spec)
+
+    def _new_sample(self, name: str, spec: Mapping[str, Any]) -> Sample:
+        # Imported here: a bench without samples needs no film physics.
+        from sims.physics.sample import Laboratory, Sample
+
+        if self._laboratory is None:
+            self._laboratory = Laboratory.read(spec)
+        return Sample(name, self._laboratory, self.bench.rng(f"sample {name}"))
+
+    def _fill(self, spec: Mapping[str, Any]) -> None:
+        for name, entry in checks.section(spec, "vials").items():
+            for place, at in checks.grid(name, entry, f"vials.{name}").items():
+                self.vessels[place] = Vessel(place, at)
+        for liquid, entry in checks.section(spec, "liquids").items():
+            where = f"liquids.{liquid}"
+            keys = checks.mapping(entry, where)
+            place = checks.text(keys.get("place"), f"{where}.place")
+            volume = checks.number(keys.get("volume"), f"{where}.volume", 0.0)
+            if "." in place and place not in self.vessels:
+                raise BadBench(f"{where}.place: there is no vial {place!r}")
+            vessel = self.vessels.setdefault(place, Vessel(place))
+            add(vessel.parts, {liquid: volume})
+
+
+def near(one: Position | None, other: Position, limit: float) -> bool:
+    """Return whether two positions differ by at most ``limit`` mm along each axis."""
+    if one is None:
+        return False
+    return all(abs(a - b) <= limit for a, b in zip(one, other, strict=True))
+
+
+def shares(parts: Mapping[str, float], volume: float) -> dict[str, float]:
+    """Return what ``volume`` uL of a mixture contains."""
+    total = sum(parts.values())
+    return {one: volume * part / total for one, part in parts.items() if part > 0.0}
+
+
+def add(into: dict[str, float], parts: Mapping[str, float]) -> None:
+    """Add uL of each liquid to a mixture."""
+    for liquid, part in parts.items():
+        into[liquid] = into.get(liquid, 0.0) + part
+
+
+def rounded(parts: Mapping[str, float]) -> dict[str, float]:
+    """Return uL of each liquid as a journal shows them."""
+    return {one: round(part, 3) for one, part in parts.items()}
+
+
+def finite(value: float) -> float | None:
+    """Return None for what JSON cannot say."""
+    return value if math.isfinite(value) else None
