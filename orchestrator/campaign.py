@@ -18,6 +18,9 @@ from planners.data import Candidate, Estimate, Observation
 GRIPPER = "gripper"
 """Where a sample is while the arm holds it: not a slot."""
 
+CARRYING = ("transfer", "put_away")
+"""Operations that change the slot a sample is in."""
+
 IN_FLIGHT = (TrialStatus.PROPOSED, TrialStatus.PREPARING, TrialStatus.MEASURING)
 
 
@@ -244,7 +247,7 @@ def _after_act(
     strays: dict[str, Stray],
 ) -> Trial:
     """Return a trial after one of its acts has ended."""
-    if act.operation == "transfer" and done:
+    if act.operation in CARRYING and done:
         target = act.parameters["target"]
         if act.sample in strays:
             stray = strays.pop(act.sample)

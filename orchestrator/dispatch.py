@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orchestrator.campaign import GRIPPER, Progress, Stray, Trial
+from orchestrator.campaign import CARRYING, GRIPPER, Progress, Stray, Trial
 from orchestrator.records import Step
 
 
@@ -108,7 +108,7 @@ def _taken(progress: Progress) -> dict[str, str]:
     taken |= {stray.at: stray.sample for stray in progress.strays.values()}
     for act in progress.acting.values():
         target = act.parameters.get("target")
-        if act.operation == "transfer" and isinstance(target, str):
+        if act.operation in CARRYING and isinstance(target, str):
             taken[target] = act.sample
     for trial in progress.in_flight:
         step = trial.next_step

@@ -1,0 +1,64 @@
+"""Run the station service: ``python -m orchestrator.station --lab LAB.yaml ...``.
+
+The first line on standard output is JSON: ``{"ready": address}`` once every instrument
+has been identified and prepared, or ``{"refused": message}`` and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from orchestrator.config import load_lab
+from orchestrator.errors import PolyloopError
+from orchestrator.processes import die_with_parent
+from orchestrator.station.open_lab import OpenLab
+from orchestrator.station.service import make_app
+
+
+def main() -> int:
+    """Open the lab, say where, and serve it until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.station")
+    parser.add_argument("--lab", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--ports", type=Path, required=True)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    die_with_parent()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    key = os.environ["POLYLOOP_STATION_KEY"]
+    try:
+        lab = load_lab(options.lab)
+        with OpenLab(lab, options.data, options.ports, options.speed) as opened:
+            opened.connect()
+            opened.prepare()
+            listener = socket.create_server(("127.0.0.1", options.port))
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            _say({"ready": address})
+            config = uvicorn.Config(
+                make_app(opened, key), log_level="warning", access_log=False
+            )
+            uvicorn.Server(config).run(sockets=[listener])
+    except PolyloopError as error:
+        _say({"refused": str(error)})
+        return error.exit_code
+    return 0
+
+
+def _say(message: dict[str, str]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""A lab with its instruments open: connected, identified, prepared, and closed again.
+
+Whatever is opened is closed, whatever happens: leaving an `OpenLab` puts every device
+in its safe state, then closes every link, in reverse.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from instruments.link import Identity
+from ophyd import Device
+
+from instruments.clock import Clock
+from instruments.errors import InstrumentError
+from orchestrator.config import Lab
+from orchestrator.errors import Refused
+from orchestrator.lab import build_device, build_plan
+from orchestrator.station.acts import ActLedger
+from orchestrator.station.engine import Station
+from orchestrator.station.journal import Journal
+
+log = logging.getLogger(__name__)
+
+
+class OpenLab:
+    """The devices and stations of one lab, owned by this process alone.
+
+    Parameters
+    ----------
+    lab:
+        The lab as its file describes it.
+    data:
+        The data directory; acts and documents go below ``station/`` in it.
+    ports:
+        Where relative ports and folders are; the run directory of a simulated bench.
+    speed:
+        Lab seconds per real second: 1 on every real lab.
+    """
+
+    def __init__(self, lab: Lab, data: Path, ports: Path, speed: float = 1.0) -> None:
+        self.lab = lab
+        self.clock = Clock(speed)
+        self.journals = data / "station" / "journal"
+        self.acts = ActLedger(data / "station" / "acts.db")
+        self.devices: dict[str, Device] = {
+            name: build_device(lab, name, self.clock, ports) for name in lab.instruments
+        }
+        self.identities: dict[str, Identity] = {}
+        self.stations: dict[str, Station] = {}
+        self._exit = ExitStack()
+        self._exit.callback(self.acts.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exit.close()
+
+    def connect(self) -> dict[str, Identity]:
+        """Open every link and ask who is there; nothing moves.
+
+        Raises
+        ------
+        Refused
+            Naming each instrument that does not answer, or is not what the file says.
+        """
+        troubles: list[str] = []
+
+        def connect(name: str) -> None:
+            device = self.devices[name]
+            self._exit.callback(device.disconnect)
+            try:
+                self.identities[name] = device.connect()
+            except InstrumentError as error:
+                troubles.append(f"{self.lab.path}: instruments.{name}: {error}")
+
+        self._each(connect)
+        if troubles:
+            raise Refused("\n".join(sorted(troubles)))
+        return self.identities
+
+    def prepare(self) -> None:
+        """Bring every instrument to its starting state and open the stations.
+
+        Raises
+        ------
+        Refused
+            Naming each instrument that could not be prepared.
+        """
+        troubles: list[str] = []
+
+        def prepare(name: str) -> None:
+            try:
+                self.devices[name].prepare()
+            except InstrumentError as error:
+                troubles.append(f"{self.lab.path}: instruments.{name}: {error}")
+
+        for device in self.devices.values():
+            self._exit.callback(_quietly_stop, device)
+        self._each(prepare)
+        if troubles:
+            raise Refused("\n".join(sorted(troubles)))
+        for name, station in self.lab.stations.items():
+            if not station.operations:
+                continue
+            roles = {
+                role: self.devices[instrument]
+                for role, instrument in station.instruments.items()
+            }
+            opened = Station(name, roles, self.acts, Journal(self.journals), self.clock)
+            self.stations[name] = opened
+            self._exit.callback(opened.close)
+
+    def plan(
+        self, station: str, operation: str, parameters: Mapping[str, Any]
+    ) -> Callable[[], Any]:
+        """Return a plan for an operation, every value checked against its limits."""
+        return build_plan(
+            self.lab, station, operation, parameters, self.stations[station].devices
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return what the stations do, and who answers on each link, as plain values."""
+        return {
+            "lab": self.lab.name,
+            "speed": self.clock.speed,
+            "stations": {
+                name: {
+                    "busy": station.busy,
+                    "acting": station.acting.action if station.acting else "",
+                    "step": station.acting.step if station.acting else "",
+                    "sample": station.acting.sample if station.acting else "",
+                }
+                for name, station in self.stations.items()
+            },
+            "instruments": {
+                name: {
+                    "maker": identity.maker,
+                    "model": identity.model,
+                    "serial": identity.serial,
+                    "firmware": identity.firmware,
+                }
+                for name, identity in self.identities.items()
+            },
+        }
+
+    def _each(self, call: Callable[[str], None]) -> None:
+        with ThreadPoolExecutor(max_workers=len(self.devices) or 1) as pool:
+            list(pool.map(call, self.devices))
+
+
+def _quietly_stop(device: Device) -> None:
+    try:
+        device.stop(success=False)
+    except InstrumentError as error:
+        log.warning("%s: cannot be made safe: %s", device.name, error)

@@ -1,0 +1,126 @@
+"""The HTTP face of the stations of one computer: do, state, abort, documents.
+
+======= ======================= ====================================================
+method  path                    meaning
+======= ======================= ====================================================
+PUT     /acts/{action}          begin an act; a known action id is answered, not repeated
+GET     /acts/{action}?wait=s   the act when it is over, or as it is after s seconds
+GET     /runs/{uid}             the documents of a run
+GET     /state                  stations, what each is doing, instruments
+POST    /abort                  stop every act of an owner; instruments to safe state
+======= ======================= ====================================================
+
+Every request carries the key that the service was started with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, HTTPException
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.errors import PolyloopError
+from orchestrator.station.acts import ActRecord
+from orchestrator.station.journal import read_documents
+from orchestrator.station.open_lab import OpenLab
+
+
+class ActRequest(BaseModel):
+    """What to do: a step of a recipe, on one sample."""
+
+    model_config = ConfigDict(extra="forbid")
+    owner: str
+    station: str
+    operation: str
+    step: str
+    sample: str
+    trial: str
+    slot: str
+    parameters: dict[str, Any]
+
+
+class AbortRequest(BaseModel):
+    """Whose acts to stop, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    owner: str
+    reason: str
+
+
+def make_app(lab: OpenLab, key: str) -> FastAPI:
+    """Return the application that serves the stations of an opened lab."""
+    aborted: set[str] = set()
+    lock = threading.Lock()
+
+    def check(x_polyloop_key: Annotated[str, Header()] = "") -> None:
+        if x_polyloop_key != key:
+            raise HTTPException(403, "the key is wrong or missing")
+
+    app = FastAPI(
+        title="polyloop station service",
+        dependencies=[Depends(check)],
+        docs_url=None,
+        openapi_url=None,
+    )
+
+    @app.put("/acts/{action}")
+    def begin(action: str, request: ActRequest) -> dict[str, Any]:
+        with lock:
+            known = lab.acts.find(action)
+            if known is not None:
+                return dataclasses.asdict(known)
+            if request.owner in aborted:
+                raise HTTPException(409, f"{request.owner} was aborted")
+            station = lab.stations.get(request.station)
+            if station is None:
+                raise HTTPException(
+                    404,
+                    f"station {request.station}: not here; this service has "
+                    f"{', '.join(lab.stations)}",
+                )
+            try:
+                plan = lab.plan(request.station, request.operation, request.parameters)
+            except PolyloopError as error:
+                raise HTTPException(422, str(error)) from error
+            act = lab.acts.intend(
+                ActRecord(action=action, **request.model_dump(exclude={"slot"}))
+            )
+            station.begin(act, plan)
+        return dataclasses.asdict(act)
+
+    @app.get("/acts/{action}")
+    def act(action: str, wait: float = 0.0) -> dict[str, Any]:
+        known = lab.acts.find(action)
+        if known is None:
+            raise HTTPException(404, f"act {action}: never intended here")
+        station = lab.stations.get(known.station)
+        if station is not None and not known.over:
+            known = station.wait(action, min(wait, 60.0)) or known
+        return dataclasses.asdict(known)
+
+    @app.get("/runs/{uid}")
+    def run(uid: str) -> list[Any]:
+        if not uid.replace("-", "").isalnum():
+            raise HTTPException(422, f"run {uid!r}: not a uid")
+        try:
+            return list(read_documents(lab.journals, uid))
+        except FileNotFoundError as error:
+            raise HTTPException(404, f"run {uid}: not recorded here") from error
+
+    @app.get("/state")
+    def state() -> dict[str, Any]:
+        return lab.state()
+
+    @app.post("/abort")
+    def abort(request: AbortRequest) -> dict[str, Any]:
+        with lock:
+            aborted.add(request.owner)
+        with ThreadPoolExecutor(max_workers=len(lab.stations) or 1) as pool:
+            list(pool.map(lambda one: one.halt(request.reason), lab.stations.values()))
+        return {"owner": request.owner, "stations": sorted(lab.stations)}
+
+    return app
