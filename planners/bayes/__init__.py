@@ -1,1 +1,1 @@
-"""The BoTorch planner; the only place where torch is imported."""
+"""Bayesian optimisation with BoTorch. The only part of the planners that needs torch."""

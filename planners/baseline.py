@@ -1,0 +1,85 @@
+"""Random search: what every other planner has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from planners.data import Candidate, Objective, Observation, Proposal
+from planners.question import (
+    Asked,
+    SpaceExhausted,
+    all_asked,
+    call_seed,
+    check_question,
+)
+from planners.space import Space
+
+PATIENCE = 1000
+"""Draws without a new candidate, after which a finite space is searched in order."""
+
+
+def draw(space: Space, rng: np.random.Generator, asked: Asked) -> Candidate:
+    """Draw a candidate that was not asked for, uniform in the encoded cube."""
+    for _ in range(PATIENCE):
+        options = {
+            choice.name: str(rng.choice(list(choice.options)))
+            for choice in space.choices
+        }
+        positions = {real.name: float(rng.random()) for real in space.reals}
+        candidate = space.candidate(positions, options)
+        if candidate not in asked:
+            return candidate
+    for options in space.combinations():
+        candidate = space.candidate(dict.fromkeys(positions, 0.5), options)
+        if candidate not in asked:
+            return candidate
+    raise SpaceExhausted(
+        f"space: {len(asked)} candidates were asked for, and there is no other"
+    )
+
+
+class RandomPlanner:
+    """Proposes uniform draws, whatever was observed.
+
+    Parameters
+    ----------
+    space, objectives:
+        Of the campaign.
+    seed:
+        Chooses the sequence.
+    initial:
+        Not used; there so that every planner is built alike.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        seed: int,
+        initial: int = 0,
+    ) -> None:
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.seed = seed
+
+    def propose(
+        self,
+        n: int,
+        *,
+        observed: Sequence[Observation],
+        pending: Sequence[Candidate] = (),
+        failed: Sequence[Candidate] = (),
+    ) -> Proposal:
+        """Return ``n`` candidates to make next (see `planners.protocol.Planner`)."""
+        check_question(n, observed, self.space, self.objectives)
+        asked = all_asked(observed, pending, failed)
+        told = len(observed) + len(pending) + len(failed)
+        rng = np.random.default_rng(call_seed(self.seed, told))
+        candidates = []
+        for _ in range(n):
+            candidates.append(draw(self.space, rng, asked))
+            asked.add(candidates[-1])
+        card = {"planner": "random", "seed": self.seed, "told": told}
+        return Proposal(tuple(candidates), card)
