@@ -217,8 +217,13 @@ def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
             ending = acting.pop(data["action"], None)
             if ending is not None:
                 trial = _after_act(trial, ending, data, kind == "step.done", strays)
+        elif kind == "sample.found":
+            trial = _found(trial, data, strays)
         elif kind == "sample.discarded":
-            strays[trial.sample] = Stray(trial.sample, data["at"], trial.home, trial.id)
+            if data["at"] != trial.home:
+                strays[trial.sample] = Stray(
+                    trial.sample, data["at"], trial.home, trial.id
+                )
         else:
             trial = _after(trial, event)
             if kind == "trial.started":
@@ -265,6 +270,16 @@ def _after_act(
             runs={**trial.runs, step.name: data["run_uid"]},
             following=trial.following + 1,
         )
+    return trial
+
+
+def _found(trial: Trial, data: Mapping[str, Any], strays: dict[str, Stray]) -> Trial:
+    """Return a trial after its sample was found where it was not expected."""
+    sample, at = data["sample"], data["at"]
+    if sample in strays:
+        strays[sample] = dataclasses.replace(strays[sample], at=at)
+    if sample == trial.sample:
+        trial = dataclasses.replace(trial, at=at)
     return trial
 
 

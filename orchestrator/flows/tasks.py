@@ -1,0 +1,71 @@
+"""Prefect tasks: each wraps one call that is tested without Prefect.
+
+A task that acts is never cached and never retried: it changes the world. Prefect
+shows it; whether it happened is the ledger's business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from orchestrator.config import Campaign, load_campaign
+from orchestrator.lab import build_planner
+from orchestrator.records import Step
+from orchestrator.station.acts import ActRecord
+from orchestrator.station.client import StationClient
+from planners.data import Candidate, Observation, Proposal
+
+
+@cache
+def station_client(address: str) -> StationClient:
+    """Return this process's connection to the station service at an address."""
+    return StationClient(address, os.environ["POLYLOOP_STATION_KEY"])
+
+
+@cache
+def campaign_of(path: str) -> Campaign:
+    """Return a campaign as its file describes it; read once a process."""
+    return load_campaign(Path(path), check_drivers=False)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=0,
+    persist_result=False,
+    task_run_name="{station}:{sample}:{name}",
+)
+def act(  # the names in the run's name are for the operator's timeline
+    address: str,
+    owner: str,
+    action: str,
+    station: str,  # noqa: ARG001
+    sample: str,
+    name: str,  # noqa: ARG001
+    trial: str,
+    step: Step,
+) -> ActRecord:
+    """Have a station carry out one step. Never cached, never retried."""
+    client = station_client(address)
+    return client.do(action, step, owner=owner, sample=sample, trial=trial)
+
+
+@task(
+    cache_policy=NO_CACHE, retries=0, persist_result=False, task_run_name="propose {n}"
+)
+def propose(
+    path: str,
+    seed: int,
+    n: int,
+    observed: Sequence[Observation],
+    pending: Sequence[Candidate],
+    failed: Sequence[Candidate],
+) -> Proposal:
+    """Ask the planner what to make next."""
+    planner = build_planner(campaign_of(path), seed)
+    return planner.propose(n, observed=observed, pending=pending, failed=failed)

@@ -1,0 +1,102 @@
+"""What a step just done teaches: measurements, doubts, and in the end an observation.
+
+Pure but for `documents`, which fetches the documents of a run. A measurement that is
+not believed is made again once; not believed twice, the trial has failed, and what was
+measured stays in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.analysis.evaluate import observe
+from orchestrator.campaign import Trial
+from orchestrator.errors import PolyloopError
+from orchestrator.lab import build_analysis
+from orchestrator.records import Document, Measurement
+from planners.data import Objective, Observation
+
+REPEATS = 1
+"""How often a measurement that is not believed is made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A measurement was worked out."""
+
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A step is to be done again: its measurement was not believed."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The trial has failed."""
+
+    reason: str
+
+
+Lesson = Learned | Repeated | Failed | Observation
+
+
+def learn(
+    trial: Trial,
+    step: str,
+    objectives: Sequence[Objective],
+    documents: Callable[[str], list[Document]],
+) -> Iterator[Lesson]:
+    """Yield what follows from ``step``, the last that was done in ``trial``.
+
+    Parameters
+    ----------
+    trial:
+        The trial after that step.
+    step:
+        Its name.
+    objectives:
+        What the planner wants to know.
+    documents:
+        Returns the documents of a run by its uid.
+    """
+    if trial.recipe is None:
+        return
+    known = {one.quantity: one for one in trial.measurements if one.believed}
+    fresh: set[str] = set()
+    for rule in trial.recipe.measurements:
+        concerned = step in rule.runs.values() or fresh & set(rule.of.values())
+        runs_there = all(name in trial.runs for name in rule.runs.values())
+        of_there = all(name in known for name in rule.of.values())
+        if not (concerned and runs_there and of_there):
+            continue
+        try:
+            measurement = build_analysis(rule.analysis)(
+                {role: documents(trial.runs[name]) for role, name in rule.runs.items()},
+                {role: known[name] for role, name in rule.of.items()},
+            )
+        except PolyloopError as error:
+            yield Failed(f"{rule.quantity}: {error}")
+            return
+        measurement = replace(measurement, quantity=rule.quantity)
+        yield Learned(measurement)
+        if measurement.believed:
+            known[rule.quantity] = measurement
+            fresh.add(rule.quantity)
+            continue
+        reason = f"{rule.quantity} is not believed: {'; '.join(measurement.doubts)}"
+        if rule.runs and trial.repeats.get(step, 0) < REPEATS:
+            yield Repeated(step, reason)
+        else:
+            yield Failed(reason)
+        return
+    if trial.next_step is None:
+        try:
+            yield observe(trial.candidate, objectives, known)
+        except PolyloopError as error:
+            yield Failed(str(error))
