@@ -1,0 +1,164 @@
+"""The one registry of units; the doors where text becomes numbers and back.
+
+Inside, a number is a float in a unit that its docstring names. Text with a unit is
+read by `parse` and nowhere else; what people see is written by `show`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+
+import pint
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
+_NAME = r"[A-Za-zµμΩ°%]+(?:(?:\^|\*\*)-?\d)?"
+_UNIT = rf"(?:1\s*/\s*)?{_NAME}(?:\s*[*/·]\s*{_NAME}){{0,4}}"
+_TEXT = re.compile(rf"\s*({_NUMBER})\s*({_UNIT})\s*", re.ASCII)
+_BARE = re.compile(rf"\s*{_NUMBER}\s*", re.ASCII)
+
+_EXAMPLES = {
+    "mm": "20 mm", "uL": "150 uL", "s": "30 s", "degC": "120 degC", "rpm": "2000 rpm",
+    "rpm/s": "1000 rpm/s", "mol/L": "0.5 mol/L", "A": "100 uA", "V": "10 V",
+    "nm": "550 nm", "mm/min": "6000 mm/min",
+}  # fmt: skip
+
+_PRETTY = (("degC", "°C"), ("uL", "µL"), ("um", "µm"), ("uA", "µA"), ("ohm", "Ω"))
+
+
+class UnitError(ValueError):
+    """Text that is no quantity of the kind wanted; the message is the rule alone."""
+
+
+@cache
+def registry() -> pint.UnitRegistry[float]:
+    """Return the registry; made on first use, since it takes half a second."""
+    return pint.UnitRegistry()
+
+
+@cache
+def _base(unit: str) -> tuple[pint.Unit, pint.Unit]:
+    """Return a unit, and the base units that tell what kind of quantity it is.
+
+    Radians are kept apart from plain numbers: for pint 1 Hz is 9.5 rpm.
+    """
+    try:
+        known = registry().Unit(unit)
+        return known, registry().get_base_units(known)[1]
+    except (pint.PintError, AttributeError, TypeError, ValueError) as error:
+        raise UnitError(f"{unit!r} is not a unit that is known here") from error
+
+
+def example(unit: str) -> str:
+    """Return a quantity as it is written in a file, for messages.
+
+    Examples
+    --------
+    >>> example("mL")
+    '1 mL'
+    """
+    return _EXAMPLES.get(unit, f"1 {unit}")
+
+
+def same_kind(unit: str, other: str) -> bool:
+    """Whether two units measure the same kind of quantity.
+
+    Examples
+    --------
+    >>> same_kind("min", "s"), same_kind("ms", "degC"), same_kind("Hz", "rpm")
+    (True, False, False)
+    """
+    return bool(_base(unit)[1] == _base(other)[1])
+
+
+def convert(value: float, unit: str, to: str) -> float:
+    """Return a number of one unit in another of the same kind.
+
+    Examples
+    --------
+    >>> convert(2.0, "min", "s")
+    120.0
+    """
+    if unit == to:
+        return value
+    if not same_kind(unit, to):
+        raise UnitError(f"{unit} cannot be turned into {to}")
+    result = registry().Quantity(value, _base(unit)[0]).to(_base(to)[0]).magnitude
+    # Sixteen digits of "150 uL" in uL would read 149.99999999999997.
+    return float(f"{result:.14g}")
+
+
+def parse(text: object, unit: str) -> float:
+    """Return the number that a text means, in ``unit``.
+
+    Raises
+    ------
+    UnitError
+        If there is no unit, or one of another kind, or no finite number.
+
+    Examples
+    --------
+    >>> parse("500 ms", "s"), parse("25 °C", "degC"), parse("1 µL", "uL")
+    (0.5, 25.0, 1.0)
+    """
+    rule = f'write the unit, e.g. "{example(unit)}"'
+    if not isinstance(text, str) or _BARE.fullmatch(text):
+        raise UnitError(rule)
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise UnitError(f'write a number and its unit, e.g. "{example(unit)}"')
+    number, written = float(match[1]), match[2].replace("·", "*")
+    if not same_kind(written, unit):
+        raise UnitError(f'a quantity in {unit} is wanted, e.g. "{example(unit)}"')
+    value = convert(number, written, unit)
+    if not math.isfinite(value):
+        raise UnitError("the number is not finite")
+    return value
+
+
+def pretty(unit: str) -> str:
+    """Return a unit as people write it.
+
+    Examples
+    --------
+    >>> pretty("uL"), pretty("degC")
+    ('µL', '°C')
+    """
+    for plain, written in _PRETTY:
+        unit = re.sub(rf"(?<![A-Za-z]){plain}(?![A-Za-z])", written, unit)
+    return unit
+
+
+def show(value: float, unit: str, std: float | None = None) -> str:
+    """Return a number for people: grouped, rounded to its uncertainty, with its unit.
+
+    Parameters
+    ----------
+    value, std:
+        The number and its standard uncertainty, in ``unit``. Two digits of the
+        uncertainty are kept; without one, four digits of the value.
+
+    Examples
+    --------
+    >>> show(3120.4, "S/cm", 183.0)
+    '3 120 ± 180 S/cm'
+    >>> show(0.91512, "", 0.0021)
+    '0.9151 ± 0.0021'
+    >>> show(600.0, "s")
+    '600 s'
+    """
+    if std is not None and math.isfinite(std) and std > 0 and math.isfinite(value):
+        decimals = 1 - math.floor(math.log10(float(f"{std:.1e}")))
+        text = f"{_grouped(value, decimals)} ± {_grouped(std, decimals)}"
+    elif math.isfinite(value) and value != 0:
+        decimals = max(3 - math.floor(math.log10(abs(value))), 0)
+        text = _grouped(value, min(decimals, 12))
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{value:g}"
+    return f"{text} {pretty(unit)}".strip()
+
+
+def _grouped(value: float, decimals: int) -> str:
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}".replace(",", " ")
