@@ -1,6 +1,6 @@
 """The acquisition function, and its optimum over numbers and molecules at once.
 
-Shapes: n observations, p pending, f failed, c combinations of options, s starts,
+Shapes: n observations, p pending, c combinations of options, s starts,
 r reals, d columns of an encoded point (reals first).
 """
 
@@ -18,6 +18,8 @@ from botorch.sampling.normal import SobolQMCNormalSampler
 from scipy.optimize import minimize
 from torch.quasirandom import SobolEngine
 
+from planners.bayes.surrogate import Surrogate
+
 DRAWS = 128
 """Draws from the posterior, for the expectation."""
 
@@ -30,8 +32,8 @@ STARTS = 24
 STEPS = 40
 """Most steps of the optimiser."""
 
-TRUST = 4.0
-"""Successes that a place is credited with before anything was tried there."""
+LEAST = 0.02
+"""Least chance of success that a place is left with, whatever failed there."""
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 
@@ -49,10 +51,10 @@ def expected_gain(
     model: SingleTaskGP,
     observed: torch.Tensor,
     pending: torch.Tensor,
-    failed: torch.Tensor,
+    success: Surrogate | None,
     seed: int,
 ) -> Score:
-    """Return the log noisy expected improvement times the odds of success.
+    """Return the log noisy expected improvement times the chance of success.
 
     What is pending counts as if its outcome were already drawn. No global random
     state is used: every draw has its own seed.
@@ -61,8 +63,10 @@ def expected_gain(
     ----------
     model:
         The surrogate, standardised, larger being better.
-    observed, pending, failed:
-        Encoded candidates, shapes n x d, p x d, f x d.
+    observed, pending:
+        Encoded candidates, shapes n x d and p x d.
+    success:
+        A surrogate of 1 for what was observed and 0 for what failed; if any did.
     seed:
         Of the draws.
     """
@@ -82,29 +86,15 @@ def expected_gain(
 
     def score(points: torch.Tensor) -> torch.Tensor:
         value: torch.Tensor = gain(points.unsqueeze(-2))
-        if not len(failed):
+        if success is None:
             return value
-        return value + _success(model, observed, failed, points).log()
+        likely = success.mean + success.deviation * (
+            success.model.posterior(points.unsqueeze(-2)).mean.squeeze(-1).squeeze(-1)
+        )
+        # Soft at the floor, so that the gradient still leads out of a bad corner.
+        return value + (LEAST + torch.nn.functional.softplus(likely, 20.0)).log()
 
     return score
-
-
-def _success(
-    model: SingleTaskGP,
-    observed: torch.Tensor,
-    failed: torch.Tensor,
-    points: torch.Tensor,
-) -> torch.Tensor:
-    """Return the probability that a trial ends well: successes over all, by nearness.
-
-    Each earlier trial counts as much as the surrogate correlates it with the point, so
-    that one dropped sample amid good ones costs little, and a corner where every
-    sample is lost is left.
-    """
-    good = TRUST + model.covar_module(points, observed).to_dense().sum(-1)
-    bad = model.covar_module(points, failed).to_dense().sum(-1)
-    odds: torch.Tensor = good / (good + bad)
-    return odds
 
 
 def scattered(count: int, r: int, seed: int) -> torch.Tensor:

@@ -139,11 +139,15 @@ class BayesPlanner:
         surrogate = fit(points, targets(observed, self.objective))
         card["surrogate"] = model_card(surrogate, self._encoding.names, self.objective)
         card["fallback"] = surrogate.fallback or None
+        success = None
+        if failed:
+            tried = np.vstack([points, encode(failed)])
+            success = fit(tried, np.repeat([1.0, 0.0], [len(points), len(failed)]))
         score = expected_gain(
             surrogate.model,
             torch.from_numpy(points),
             torch.from_numpy(encode(pending)),
-            torch.from_numpy(encode(failed)),
+            success,
             seed,
         )
         options = self._combinations(seed, observed)

@@ -1,0 +1,98 @@
+"""The space, and its encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planners.bayes.encoding import Encoding
+from planners.data import Candidate
+from planners.space import Caps, Choice, Molecule, Real, Space, SpaceError
+from tests.conformance import SPACE
+
+ENCODING = Encoding(SPACE)
+positions = st.floats(0.0, 1.0)
+options = st.sampled_from(list(SPACE.combinations()))
+
+
+@given(positions, positions, options)
+def test_every_point_of_the_cube_is_a_candidate_of_the_space(
+    u: float, v: float, chosen: dict[str, str]
+) -> None:
+    assert SPACE.check(ENCODING.decode(np.array([u, v]), chosen)) == []
+
+
+@given(positions, positions, options)
+def test_encoding_a_decoded_point_gives_it_back_but_for_rounding(
+    u: float, v: float, chosen: dict[str, str]
+) -> None:
+    candidate = ENCODING.decode(np.array([u, v]), chosen)
+    (point,) = ENCODING.encode([candidate])
+    # Four digits of 0.1 to 18.4 on a log scale; and formic acid has no room at all.
+    room = chosen["acid"] != "formic"
+    assert point[:2] == pytest.approx([u if room else 0.0, v], abs=1e-3)
+    assert ENCODING.decode(point[:2], chosen) == candidate
+    assert np.all((point >= 0) & (point <= 1))
+
+
+def test_every_combination_of_options_has_its_own_label() -> None:
+    labels = [ENCODING.label(chosen) for chosen in SPACE.combinations()]
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(labels) for b in labels[:i]]
+    assert min(gaps) > 0.05
+
+
+def test_the_upper_bound_is_that_of_the_stock_to_its_last_digit() -> None:
+    candidate = SPACE.candidate(
+        {"concentration": 1.0, "temperature": 0.0}, {"acid": "acetic", "rinse": "water"}
+    )
+    assert candidate.values["concentration"] == 17.43
+    near = Real("x", 0.10004, 0.20004, "m")
+    assert near.value(0.0, 0.20006) == 0.10004
+    assert near.value(1.0, 0.19996) == 0.19996
+
+
+def test_what_is_outside_the_space_is_named_with_its_bounds() -> None:
+    values = {
+        "acid": "acetic",
+        "concentration": 18.0,
+        "temperature": 20.0,
+        "rinse": "water",
+    }
+    assert SPACE.check(Candidate(values)) == [
+        "concentration: 18 mol/L is outside 0.1 to 17.4321 mol/L",
+        "temperature: 20 degC is outside 25 to 160 degC",
+    ]
+    assert SPACE.check(Candidate({**values, "acid": "lime"})) == [
+        "acid: 'lime' is not among its options"
+    ]
+    assert "dwell: not a parameter" in SPACE.check(Candidate({**values, "dwell": 1.0}))
+    assert SPACE.check(Candidate({**values, "concentration": "much"})) == [
+        "concentration: 'much' is not a number",
+        "temperature: 20 degC is outside 25 to 160 degC",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Space(()), "no parameter to vary"),
+        (lambda: Real("dwell", 600.0, 30.0, "s"), "space.dwell: from 600 to 30 s is empty"),
+        (lambda: Real("dwell", 0.0, 30.0, "s", "log"), "must begin above 0"),
+        (lambda: Real("dwell", 0.0, float("nan"), "s"), "not finite"),
+        (lambda: Molecule("acid", {}), "space.acid: no molecule"),
+        (lambda: Choice("rinse", ()), "space.rinse: no option"),
+        (lambda: Choice("rinse", ("a", "a")), "named twice"),
+        (lambda: Space((Choice("x", ("a",)), Real("x", 0.0, 1.0, "m"))), "space.x: named twice"),
+        (lambda: Real("c", 1.0, 2.0, "mol/L", caps=Caps("acid", {"lime": 0.5})), "0.5 mol/L is the most for 'lime'"),
+        (lambda: Space((Real("c", 1.0, 2.0, "mol/L", caps=Caps("acid", {})),)), "depends on 'acid'"),
+    ],
+)  # fmt: skip
+def test_a_space_that_makes_no_sense_is_refused(
+    make: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(SpaceError, match=message):
+        make()
