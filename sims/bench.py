@@ -153,7 +153,10 @@ class Bench:
                         if self.ports[name].has_client():
                             quiet.discard(name)
                             self._open(name)
-                            selector.register(self.ports[name].master, 1, name)
+                            master = self.ports[name].master
+                            selector.register(master, selectors.EVENT_READ, name)
+                        else:  # it may have come and gone without a word
+                            self.ports[name].nudge()
                 wait = self._wait(listen if quiet else None)
                 if not selector.get_map():
                     time.sleep(wait)

@@ -1,0 +1,1 @@
+"""The mechanics behind the panels: motion, plungers, chucks; no bytes."""

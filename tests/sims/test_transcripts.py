@@ -1,0 +1,29 @@
+"""The simulated instruments say what the manuals say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sims.desk import Desk, joined, recite
+from tests.transcripts import sections
+
+SPECS: dict[str, dict[str, Any]] = {
+    "grbl": {"panel": "grbl", "start": [-250, -200, -20]},
+    "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
+    "odrive": {"panel": "odrive", "slot": "chuck"},
+}
+CASES = [(name, title) for name in SPECS for title in sections(name)]
+
+
+@pytest.mark.parametrize(("name", "title"), CASES, ids=lambda part: part)
+def test_a_panel_answers_as_the_transcript_says(
+    name: str, title: str, tmp_path: Path
+) -> None:
+    slots = {"chuck": {"at": [-100, -60, -80]}}
+    desk = Desk(tmp_path, {"instruments": {"it": SPECS[name]}, "slots": slots})
+    lines = sections(name)[title]
+    assert recite(desk, "it", lines) == joined(lines)
+    desk.close()
