@@ -78,6 +78,7 @@ class World:
         self._advanced: dict[str, float] = {}
         self._told: dict[str, int] = {}
         self._ticking = False
+        self._arrivals: dict[str, list[Callable[[], None]]] = {}
         self._place(spec)
         self._fill(spec)
 
@@ -114,6 +115,8 @@ class World:
             return
         slot.sample = sample
         self.bench.note(by, "released", sample=sample.name, slot=slot.name)
+        for call in self._arrivals.get(slot.name, ()):
+            call()
         self._tick()
 
     def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
@@ -135,6 +138,13 @@ class World:
             known = ", ".join(name for name in self.slots if "." not in name)
             raise BadBench(f"slot {slot!r} is not one of {known}")
         self.slots[slot].heat = temperature
+
+    def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
+        """Have ``call`` made each time a sample is put into a slot."""
+        if slot not in self.slots:
+            known = ", ".join(name for name in self.slots if "." not in name)
+            raise BadBench(f"slot {slot!r} is not one of {known}")
+        self._arrivals.setdefault(slot, []).append(call)
 
     def advance(self) -> None:
         """Let the films live until now, each at the temperature of its place."""
