@@ -9,6 +9,7 @@
     ├── WrongModel       another instrument answers → refuse the lab, call a person
     └── DeviceError      the device answered, and said no
         ├── Rejected     a bad recipe or a bug      → do not retry
+        ├── Stopped      ended by `stop`, as asked  → prepare before anything else
         └── Fault        hardware in trouble        → stop the station, call a person
 
 A message names the place (instrument and port), the value and the rule.
@@ -43,6 +44,10 @@ class DeviceError(InstrumentError):
 
 class Rejected(DeviceError):
     """The device, or the driver before it, refused a command."""
+
+
+class Stopped(DeviceError):
+    """Somebody stopped the device before it had done what it was told."""
 
 
 class Fault(DeviceError):

@@ -1,0 +1,129 @@
+"""What every instrument on a cable has in common, seen from bluesky.
+
+``connect`` opens the link and asks who is there; ``prepare`` brings the instrument to
+its starting state; verbs return a status that a thread of ours ends when the
+instrument says so; ``stop`` makes it safe, and then nothing moves until ``prepare``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ophyd import Device
+from ophyd.status import DeviceStatus
+
+from instruments.clock import Clock
+from instruments.errors import Rejected, Stopped
+from instruments.link import Identity, Link
+
+Work = Callable[[threading.Event], None]
+"""Waits for something, and looks at the event that says it is cancelled."""
+
+LINK_MARGIN = 20.0
+"""Real seconds that the links may cost a status beyond what it does in lab time."""
+
+
+class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
+    """One instrument on one link; subclasses say what it can do.
+
+    Parameters
+    ----------
+    name:
+        What the lab file calls it.
+    port:
+        Device file or URL of its link.
+    settings:
+        An instance of the driver's own `Settings`.
+    clock:
+        The time of the lab.
+    """
+
+    Settings: ClassVar[type]
+
+    def __init__(self, name: str, *, port: str, settings: Any, clock: Clock) -> None:
+        super().__init__(name=name)
+        self.port = port
+        self.settings = settings
+        self.clock = clock
+        self.link = self.make_link(port)
+        self.place = self.link.place
+        self._cancelled = threading.Event()
+        self._guard = threading.Lock()
+        self._stopped = False
+
+    def make_link(self, port: str) -> Link:
+        """Return the link, with this instrument's serial settings, not yet open."""
+        raise NotImplementedError
+
+    def connect(self) -> Identity:
+        """Open the link and ask who is there; nothing moves."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Bring the instrument to its starting state, as far as it is not there."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Ask the instrument for its readings and keep them."""
+
+    def make_safe(self) -> None:
+        """Tell the instrument to be safe; short, repeatable, from any thread."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped and not prepared since."""
+        return self._stopped
+
+    def ready(self) -> None:
+        """Let verbs act again; the last line of a `prepare`."""
+        with self._guard:
+            self._stopped = False
+            self._cancelled = threading.Event()
+
+    def begin(self, work: Work, *, within: float) -> DeviceStatus:
+        """Have ``work`` done in a thread; the status ends with it.
+
+        ``within`` is in lab seconds, and the last line of defence: work that knows
+        better why it takes too long says so earlier.
+        """
+        with self._guard:
+            if self._stopped:
+                raise Rejected(f"{self.place}: was stopped; prepare it before it acts")
+            cancelled = self._cancelled
+        status = DeviceStatus(self, timeout=self.clock.real(within) + LINK_MARGIN)
+
+        def carry_out() -> None:
+            try:
+                work(cancelled)
+            except Exception as error:  # noqa: BLE001 - the top of a thread
+                status.set_exception(error)
+            else:
+                status.set_finished()
+
+        threading.Thread(target=carry_out, name=self.name, daemon=True).start()
+        return status
+
+    def pause(self, seconds: float, cancelled: threading.Event) -> None:
+        """Wait lab ``seconds``; raise `Stopped` at once when the device is stopped."""
+        if self.clock.wait(seconds, cancelled):
+            raise Stopped(f"{self.place}: was stopped")
+
+    def trigger(self) -> DeviceStatus:
+        """Ask for the readings; done when they have been answered."""
+        return self.begin(lambda _: self.refresh(), within=0.0)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Make safe at once, whatever other threads are doing; may be repeated."""
+        with self._guard:
+            self._stopped = True
+            self._cancelled.set()
+        if self.link.is_open:
+            self.make_safe()
+
+    def disconnect(self) -> None:
+        """Close the link; may be repeated."""
+        with self._guard:
+            self._cancelled.set()
+        self.link.close()
