@@ -1,0 +1,219 @@
+"""The command ``polyloop``.
+
+Exit codes: 0 done, 1 the campaign ended in failure, 2 refused input.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.errors import PolyloopError, Refused
+
+if TYPE_CHECKING:
+    from orchestrator.campaign import Progress
+    from orchestrator.config import Campaign
+    from orchestrator.ledger import Event
+
+app = typer.Typer(
+    name="polyloop",
+    help="Closed-loop lab orchestrator for functional polymers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+Data = Annotated[
+    Path, typer.Option("--data", help="Where ledger, documents and reports are kept.")
+]
+Speed = Annotated[
+    float | None,
+    typer.Option(
+        help="Clock of a simulated bench (default 200); refused for real labs."
+    ),
+]
+Ui = Annotated[bool, typer.Option("--ui/--no-ui", help="Serve the Prefect UI.")]
+Id = Annotated[
+    str, typer.Argument(help="The campaign's id, as `polyloop status` prints it.")
+]
+DATA = Path("polyloop-data")
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml")],
+) -> None:
+    """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
+    from orchestrator.config import load_campaign
+    from orchestrator.recipes import compile_recipe, explain
+    from planners.baseline import RandomPlanner
+
+    campaign = load_campaign(path)
+    planner = RandomPlanner(campaign.space, campaign.objectives, campaign.planner.seed)
+    candidate = planner.propose(1, observed=()).candidates[0]
+    recipe = compile_recipe(campaign, candidate)
+    console.print(explain(recipe, campaign))
+    console.print(f"{path}: campaign, lab and recipe fit together")
+
+
+@app.command()
+def run(
+    path: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml")],
+    trials: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    speed: Speed = None,
+    data: Data = DATA,
+    ui: Ui = True,
+) -> None:
+    """Run a campaign: propose, make, measure, learn."""
+    from orchestrator.launcher import Options, begin
+
+    options = Options(data, speed, ui)
+    _carry_out(begin(path, options, trials=trials, seed=seed), options)
+
+
+@app.command()
+def resume(campaign: Id, speed: Speed = None, data: Data = DATA, ui: Ui = True) -> None:
+    """Go on with a campaign that was stopped, from what its ledger says."""
+    from orchestrator.campaign import fold
+    from orchestrator.launcher import Options
+    from orchestrator.ledger import Ledger
+
+    ledger = Ledger.of(data)
+    progress = fold(ledger.events(ledger.find(campaign)))
+    if progress.ended and progress.good:
+        raise Refused(f"{campaign}: it has reached its end: {progress.ended}")
+    _carry_out(campaign, Options(data, speed, ui))
+
+
+def _carry_out(name: str, options: object) -> None:
+    from orchestrator.display import Screen
+    from orchestrator.launcher import Options, carry_out
+
+    assert isinstance(options, Options)  # noqa: S101
+    try:
+        with Screen(console) as screen:
+            carry_out(name, options, screen.show)
+    finally:
+        _summary(name, options.data)
+
+
+@app.command()
+def status(
+    campaign: Annotated[str | None, typer.Argument()] = None, data: Data = DATA
+) -> None:
+    """Print how a campaign stands (the latest, unless one is named)."""
+    from orchestrator.display import trials_table
+
+    name, configured, progress, _ = _open(campaign, data)
+    state = progress.ended or ("in flight" if progress.in_flight else "not ended")
+    console.print(f"[bold]{name}[/bold]: {len(progress.trials)} trials; {state}")
+    console.print(trials_table(progress, configured.space, configured.objectives))
+
+
+@app.command()
+def export(
+    campaign: Id,
+    to: Annotated[Path, typer.Option(metavar="FILE.(csv|xlsx|json)")],
+    data: Data = DATA,
+) -> None:
+    """Write a campaign as a table, with units."""
+    from orchestrator.export import export as write
+
+    _, _, _, events = _open(campaign, data)
+    write(events, data, to)
+    console.print(f"written: {to}")
+
+
+@app.command()
+def report(campaign: Id, data: Data = DATA) -> None:
+    """Write the HTML report of a campaign."""
+    from orchestrator.report import write_report
+
+    _, _, _, events = _open(campaign, data)
+    console.print(f"report: {write_report(events, data)}", soft_wrap=True)
+
+
+@app.command()
+def devices(
+    path: Annotated[Path, typer.Argument(metavar="LAB.yaml")],
+) -> None:
+    """Ask every instrument who it is; nothing moves."""
+    from orchestrator.inspect_lab import identities
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("instrument", "driver", "port", "answers as", "readings"):
+        table.add_column(column)
+    with tempfile.TemporaryDirectory(prefix="polyloop-") as folder:
+        for row in identities(path, Path(folder)):
+            table.add_row(*row)
+    console.print(table)
+
+
+@app.command()
+def sim(
+    path: Annotated[Path, typer.Argument(metavar="LAB.yaml")],
+    speed: Annotated[float, typer.Option(help="Bench seconds per second.")] = 1.0,
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where ports, drops and journals appear.")
+    ] = Path("polyloop-bench"),
+    seed: Annotated[int, typer.Option(help="Of the bench's noise.")] = 0,
+) -> None:
+    """Hold a simulated bench open for any other program; Ctrl-C ends it."""
+    from orchestrator.inspect_lab import hold_bench
+
+    hold_bench(path, directory, speed, seed)
+
+
+def _open(
+    campaign: str | None, data: Path
+) -> tuple[str, Campaign, Progress, list[Event]]:
+    from orchestrator.campaign import fold
+    from orchestrator.config import load_campaign
+    from orchestrator.ledger import Ledger
+
+    ledger = Ledger.of(data)
+    name = ledger.find(campaign)
+    events = ledger.events(name)
+    configured = load_campaign(data / events[0].data["config"], check_drivers=False)
+    return name, configured, fold(events), events
+
+
+def _summary(name: str, data: Path) -> None:
+    """Print what a campaign came to: best recipe, where the data is, the report."""
+    from orchestrator.display import best, best_table
+    from orchestrator.report import write_report
+
+    name, configured, progress, events = _open(name, data)
+    objective = configured.objectives[0]
+    top = best(progress, objective)
+    if top is not None:
+        console.print()
+        console.print(best_table(top, configured.space, objective))
+    ended = [trial for trial in progress.trials.values() if not trial.in_flight]
+    failed = len(ended) - len(progress.observed)
+    console.print(f"\n{len(progress.observed)} trials observed, {failed} failed")
+    console.print(f"data    {data.resolve()}", soft_wrap=True)
+    console.print(f"report  {write_report(events, data)}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command; a refusal or failure is a message and an exit code."""
+    try:
+        app()
+    except PolyloopError as error:
+        Console(stderr=True).print(
+            str(error), style="red", markup=False, soft_wrap=True
+        )
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

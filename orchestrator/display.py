@@ -1,0 +1,194 @@
+"""What the terminal shows: live progress of a campaign, its status, its best recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.campaign import Progress, Trial
+from orchestrator.launcher import View
+from orchestrator.records import TrialStatus
+from orchestrator.units import quantity_text
+from planners.data import Objective
+from planners.space import Space
+
+
+def best(progress: Progress, objective: Objective) -> Trial | None:
+    """Return the trial with the best observed value of an objective, or None."""
+    sign = 1.0 if objective.direction == "maximise" else -1.0
+
+    def merit(trial: Trial) -> float:
+        estimates = trial.observation.estimates if trial.observation else {}
+        one = estimates.get(objective.name)
+        return float("-inf") if one is None else sign * one.value
+
+    found = max(progress.observed, key=merit, default=None)
+    return None if found is None or merit(found) == float("-inf") else found
+
+
+def value_text(trial: Trial, objective: Objective) -> str:
+    """Return an observed objective with its uncertainty and unit."""
+    if trial.observation is None or objective.name not in trial.observation.estimates:
+        return "—"
+    one = trial.observation.estimates[objective.name]
+    return quantity_text(one.value, objective.unit, one.std)
+
+
+def recipe_text(trial: Trial, space: Space) -> list[tuple[str, str]]:
+    """Return the parameters of a trial, each with its unit."""
+    rows = []
+    for parameter in space.parameters:
+        value = trial.candidate.values[parameter.name]
+        unit = getattr(parameter, "unit", "")
+        text = value if isinstance(value, str) else quantity_text(value, unit)
+        rows.append((parameter.name.replace("_", " "), text))
+    return rows
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a length of time as a person says it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class Screen:
+    """Live progress on a terminal; one line a trial where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._told: set[str] = set()
+        self._greeted = False
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def show(self, view: View) -> None:
+        """Show how a campaign stands."""
+        if not self._greeted:
+            self._greeted = True
+            where = f" · Prefect UI {view.url}" if view.url else ""
+            self._console.print(
+                f"[bold]{view.id}[/bold] · {view.trials} trials · bench clock "
+                f"x{view.speed:g}{where}",
+                soft_wrap=True,
+            )
+        for trial in view.progress.trials.values():
+            if not trial.in_flight and trial.id not in self._told:
+                self._told.add(trial.id)
+                self._console.print(_line(trial, view), soft_wrap=True)
+        if self._console.is_terminal:
+            self._live.update(_panel(view))
+
+
+def _line(trial: Trial, view: View) -> Text:
+    objective = view.campaign.objectives[0]
+    text = Text(f"{trial.id}  ")
+    if trial.status is TrialStatus.OBSERVED:
+        text.append(f"{value_text(trial, objective):>22}", "green")
+        recipe = ", ".join(
+            value for _, value in recipe_text(trial, view.campaign.space)
+        )
+        text.append(f"   {recipe}", "dim")
+    else:
+        text.append(f"{trial.status}: {trial.reason}", "red")
+    return text
+
+
+def _panel(view: View) -> RenderableType:
+    progress = view.progress
+    ended = [trial for trial in progress.trials.values() if not trial.in_flight]
+    stations = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("station", "sample", "step", "trial"):
+        stations.add_column(column)
+    doing = {act.station: act for act in progress.acting.values()}
+    for name, station in view.campaign.lab.stations.items():
+        if not station.operations:
+            continue
+        act = doing.get(name)
+        if act is None:
+            stations.add_row(Text(name, "dim"), "", "", "")
+        else:
+            sample = act.sample.rpartition("/")[2]
+            stations.add_row(Text(name, "cyan"), sample, act.step, act.trial)
+    objective = view.campaign.objectives[0]
+    top = best(progress, objective)
+    best_text = (
+        "none yet" if top is None else f"{value_text(top, objective)} ({top.id})"
+    )
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        f"trial {len(ended)} of {view.trials}",
+        ProgressBar(total=view.trials, completed=len(ended), width=30),
+        f"best so far {best_text}",
+        f"time left {_left(view, len(ended))}",
+    )
+    return Group(Text(), head, stations)
+
+
+def _left(view: View, ended: int) -> str:
+    elapsed = time.time() - view.began
+    if ended < 2:
+        return "…"
+    return seconds_text(elapsed / ended * max(view.trials - ended, 0))
+
+
+def trials_table(
+    progress: Progress, space: Space, objectives: Sequence[Objective]
+) -> Table:
+    """Return all trials as a table: status, objectives, parameters."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("trial")
+    table.add_column("status")
+    for objective in objectives:
+        table.add_column(objective.name, justify="right")
+    table.add_column("recipe, or reason of the failure")
+    for trial in progress.trials.values():
+        recipe = ", ".join(value for _, value in recipe_text(trial, space))
+        table.add_row(
+            trial.id,
+            trial.status.value,
+            *(value_text(trial, objective) for objective in objectives),
+            Text(trial.reason, "red") if trial.reason else recipe,
+        )
+    return table
+
+
+def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
+    """Return the best recipe, each amount with its unit."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_row(
+        f"best {objective.name}", Text(value_text(trial, objective), "bold green")
+    )
+    table.add_row("trial, sample", f"{trial.id}, {trial.sample}")
+    for one in trial.measurements:
+        if one.believed and one.quantity != objective.name:
+            text = quantity_text(one.value, one.unit, one.std)
+            table.add_row(one.quantity.replace("_", " "), text)
+    for name, value in recipe_text(trial, space):
+        table.add_row(name, value)
+    return table

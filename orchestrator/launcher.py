@@ -1,0 +1,388 @@
+"""Start what a campaign needs, watch it run, and stop everything again.
+
+Processes: launcher (this one) → simulated bench, where the lab has one · station
+service · Prefect server · uploader to Tiled · runner → flow process. Each dies with
+its parent. Nothing here decides about the campaign: it reads the ledger and shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+
+from orchestrator import processes
+from orchestrator.campaign import Progress, fold
+from orchestrator.config import Campaign, load_campaign
+from orchestrator.errors import CampaignFailed, PolyloopError, Refused
+from orchestrator.flows.settings import environment
+from orchestrator.ledger import Ledger
+from orchestrator.station.client import StationClient, StationError
+
+SIMULATED_SPEED = 200.0
+"""Lab seconds per second on a simulated bench, unless the user says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user may choose when a campaign is started or resumed."""
+
+    data: Path
+    speed: float | None = None
+    ui: bool = True
+    tiled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to show while a campaign runs."""
+
+    campaign: Campaign
+    id: str
+    trials: int
+    progress: Progress
+    url: str
+    began: float
+    speed: float
+
+
+Show = Callable[[View], None]
+
+
+def begin(path: Path, options: Options, *, trials: int | None, seed: int | None) -> str:
+    """Write a new campaign into the ledger and return its id; nothing has moved yet.
+
+    The files it is made from are copied below the data directory, so that a resume
+    does not depend on what has become of the originals.
+    """
+    campaign = load_campaign(path)
+    _speed(campaign, options)
+    if trials is not None and trials < 1:
+        raise Refused(f"--trials: {trials} — at least 1")
+    now = datetime.now(UTC)
+    ledger = Ledger.at(options.data)
+    try:
+        name = f"{campaign.name}-{now:%y%m%d-%H%M%S}"
+        known = ledger.campaigns()
+        name = next(
+            one
+            for one in (name, *(f"{name}-{n}" for n in range(2, 1000)))
+            if one not in known
+        )
+        config, files = _copy(campaign, options.data / "campaigns" / name / "config")
+        ledger.append(
+            name,
+            "campaign.started",
+            data={
+                "name": campaign.name,
+                "config": str(config.relative_to(options.data)),
+                "files": files,
+                "seed": campaign.planner.seed if seed is None else seed,
+                "trials": campaign.budget.trials if trials is None else trials,
+                "planner": campaign.planner.name,
+                "lab": campaign.lab.name,
+                "space": [
+                    {
+                        "name": one.name,
+                        "unit": getattr(one, "unit", ""),
+                        "low": getattr(one, "low", None),
+                        "high": getattr(one, "high", None),
+                        "scale": getattr(one, "scale", ""),
+                        "options": list(getattr(one, "options", ())),
+                    }
+                    for one in campaign.space.parameters
+                ],
+                "objectives": [
+                    {
+                        "name": one.name,
+                        "unit": one.unit,
+                        "direction": one.direction,
+                        "scale": one.scale,
+                    }
+                    for one in campaign.objectives
+                ],
+            },
+        )
+    finally:
+        ledger.close()
+    return name
+
+
+def carry_out(name: str, options: Options, show: Show) -> Progress:
+    """Run a campaign of the ledger to its end, or until it is interrupted.
+
+    Returns
+    -------
+    :
+        Its state at the end.
+
+    Raises
+    ------
+    Refused
+        When the lab is not what its file says; nothing has moved then.
+    CampaignFailed
+        When it ended without reaching its end.
+    """
+    data = options.data.resolve()
+    ledger = Ledger.of(data)
+    started = ledger.events(name)[0].data
+    config = data / started["config"]
+    campaign = load_campaign(config)
+    speed = _speed(campaign, options)
+    key = secrets.token_urlsafe(24)
+    os.environ["POLYLOOP_STATION_KEY"] = key
+    interrupted = threading.Event()
+    with ExitStack() as stack:
+        stack.callback(ledger.close)
+        stack.enter_context(_interruptible(interrupted))
+        logs = data / "logs" / name
+        ports = _bench(stack, campaign, data / "bench" / name, speed, logs)
+        station_child = processes.start(
+            "station",
+            [
+                *_python("orchestrator.station"),
+                *("--lab", str(campaign.lab.path), "--data", str(data)),
+                *("--ports", str(ports), "--speed", str(speed)),
+            ],
+            logs,
+            {"POLYLOOP_STATION_KEY": key},
+        )
+        stack.callback(station_child.end)
+        api, server = _prefect(stack, data / "prefect", logs, ui=options.ui)
+        uploader = processes.start(
+            "uploader",
+            [
+                *_python("orchestrator.uploader"),
+                *("--data", str(data)),
+                *(("--tiled", options.tiled) if options.tiled else ()),
+            ],
+            logs,
+            {"DO_NOT_TRACK": "1"},
+        )
+        stack.callback(uploader.end, timeout=30.0)
+        address = _station_address(station_child)
+        station = StationClient(address, key)
+        stack.callback(station.close)
+        if server is not None:
+            _wait_for_prefect(api, server)
+        if _stopped(ledger, name):
+            ledger.append(name, "campaign.resumed", data={"speed": speed})
+        runner = processes.start(
+            "flow",
+            [
+                *_python("orchestrator.flows.runner"),
+                *("--campaign", name, "--name", campaign.name),
+                *("--data", str(data), "--config", str(config)),
+                *("--station", address),
+            ],
+            logs,
+            environment(data / "prefect", api),
+        )
+        stack.callback(runner.end)
+        flow = json.loads(runner.line_with('"flow_run"', 120.0))
+        view = View(
+            campaign,
+            name,
+            int(started["trials"]),
+            Progress(),
+            flow["url"] if options.ui else "",
+            time.time(),
+            speed,
+        )
+        progress = _watch(ledger, view, runner, interrupted, show)
+        if interrupted.is_set():
+            _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
+            progress = fold(ledger.events(name))
+    return _judge(progress, name, interrupted)
+
+
+def _judge(progress: Progress, name: str, interrupted: threading.Event) -> Progress:
+    if progress.ended and progress.good:
+        return progress
+    if progress.ended:
+        raise CampaignFailed(f"{name}: {progress.ended}")
+    why = "interrupted" if interrupted.is_set() else "stopped before its end"
+    raise CampaignFailed(
+        f"{name}: {why}; every instrument is in its safe state and nothing recorded "
+        f"is lost. Go on with: polyloop resume {name}"
+    )
+
+
+def _watch(
+    ledger: Ledger,
+    view: View,
+    runner: processes.Child,
+    interrupted: threading.Event,
+    show: Show,
+) -> Progress:
+    """Show the campaign as the ledger tells it until its flow has ended."""
+    import dataclasses
+
+    progress = Progress()
+    while True:
+        over = runner.process.poll() is not None or interrupted.is_set()
+        events = ledger.events(view.id, after=progress.seq)
+        progress = fold(events, progress)
+        show(dataclasses.replace(view, progress=progress))
+        if over:
+            return progress
+        interrupted.wait(0.25)
+
+
+def _stop(
+    station: StationClient, owner: str, api: str, flow_run: str, runner: processes.Child
+) -> None:
+    """Stop the instruments first, then the flow; it writes down that it was stopped."""
+    try:
+        station.abort(owner, "interrupted by the operator")
+    except StationError as error:
+        sys.stderr.write(f"{error}\n")
+    state = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": True}
+    try:
+        httpx.post(
+            f"{api}/flow_runs/{flow_run}/set_state",
+            json=state,
+            timeout=5.0,
+            trust_env=False,
+        )
+        runner.process.wait(20.0)
+    except (httpx.HTTPError, TimeoutError, processes.subprocess.TimeoutExpired):
+        runner.end()
+
+
+def _speed(campaign: Campaign, options: Options) -> float:
+    """Return the speed of the lab's clock; a real lab has no other than 1."""
+    if campaign.lab.bench is None:
+        if options.speed is not None:
+            raise Refused(
+                f"--speed: {options.speed:g} — {campaign.lab.path} is a real lab (it has "
+                "no line `bench`), where an hour is an hour"
+            )
+        return 1.0
+    speed = SIMULATED_SPEED if options.speed is None else options.speed
+    if not 0.1 <= speed <= 10_000:
+        raise Refused(f"--speed: {speed:g} — between 0.1 and 10000")
+    return speed
+
+
+def _copy(campaign: Campaign, target: Path) -> tuple[Path, dict[str, Any]]:
+    """Copy the campaign's files, keeping where they lie to each other."""
+    paths = [path.resolve() for path in campaign.files]
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    kept: dict[str, Any] = {}
+    for path in paths:
+        copy = target / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        content = path.read_bytes()
+        copy.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        kept[str(path.relative_to(root))] = {"sha256": digest, "from": str(path)}
+    return target / campaign.path.resolve().relative_to(root), kept
+
+
+def _bench(
+    stack: ExitStack, campaign: Campaign, directory: Path, speed: float, logs: Path
+) -> Path:
+    """Start the simulated bench of a lab that has one; return where its ports are."""
+    if campaign.lab.bench is None:
+        return Path("/")
+    directory.mkdir(parents=True, exist_ok=True)
+    child = processes.start(
+        "bench",
+        [
+            *_python("sims"),
+            str(campaign.lab.bench),
+            *("--dir", str(directory), "--speed", str(speed)),
+            *("--seed", str(campaign.planner.seed)),
+        ],
+        logs,
+        {},
+    )
+    stack.callback(child.end)
+    child.line_with("ready", 60.0)
+    return directory
+
+
+def _prefect(
+    stack: ExitStack, home: Path, logs: Path, *, ui: bool
+) -> tuple[str, processes.Child | None]:
+    """Start a Prefect server of our own, unless the user's environment names one."""
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        return given.rstrip("/"), None
+    home.mkdir(parents=True, exist_ok=True)
+    port = processes.free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    settings = environment(home, api)
+    settings["PREFECT_SERVER_UI_ENABLED"] = str(ui).lower()
+    settings["PREFECT_UI_API_URL"] = api
+    server = processes.start(
+        "prefect",
+        [*_python("orchestrator.flows.server"), "--port", str(port)],
+        logs,
+        settings,
+    )
+    stack.callback(server.end)
+    return api, server
+
+
+def _wait_for_prefect(api: str, server: processes.Child, timeout: float = 90.0) -> None:
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success:
+                return
+        except httpx.HTTPError:
+            pause.wait(0.1)
+    raise processes.ProcessFailed(
+        f"the Prefect server did not start (log: {server.log})"
+    )
+
+
+def _station_address(child: processes.Child) -> str:
+    """Return where the station service listens, or pass its refusal on."""
+    line = child.line_with('{"re', 180.0)
+    answer = json.loads(line)
+    if "refused" in answer:
+        raise Refused(answer["refused"])
+    return str(answer["ready"])
+
+
+def _stopped(ledger: Ledger, name: str) -> bool:
+    return len(ledger.events(name)) > 1
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+@contextmanager
+def _interruptible(interrupted: threading.Event) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into an event while the campaign runs."""
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise PolyloopError("interrupted twice; the processes were told to end")
+        interrupted.set()
+
+    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
