@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.campaign import (
+    Progress,
+    Propose,
+    Rules,
+    Stop,
+    Wait,
+    fold,
+    next_action,
+)
+from orchestrator.ledger import Event
+from orchestrator.records import TrialStatus
+from tests.orchestrator.virtual_lab import VirtualLab
+
+RULES = Rules(trials=3, in_flight=2, substrates=10)
+
+
+def test_a_campaign_asks_for_as_many_candidates_as_may_be_in_flight() -> None:
+    assert next_action(RULES, Progress()) == Propose(2)
+
+
+def test_a_campaign_waits_while_its_last_trials_are_in_flight() -> None:
+    lab = VirtualLab()
+    lab.start("t1", "rack.1")
+    lab.start("t2", "rack.2")
+    assert next_action(RULES, lab.progress) == Wait()
+    lab.write("trial.failed", "t1", reason="test")
+    assert next_action(RULES, lab.progress) == Propose(1)
+    lab.start("t3", "rack.3")
+    assert next_action(RULES, lab.progress) == Wait()
+
+
+def test_three_failures_in_a_row_end_a_campaign_badly() -> None:
+    lab = VirtualLab()
+    for number in (1, 2, 3):
+        lab.start(f"t{number}", f"rack.{number}")
+        lab.write("trial.failed", f"t{number}", reason="test")
+    stop = next_action(Rules(trials=9, in_flight=2, substrates=10), lab.progress)
+    assert stop == Stop("3 trials in a row failed", good=False)
+
+
+def test_a_campaign_ends_when_the_rack_is_empty() -> None:
+    lab = VirtualLab()
+    lab.start("t1", "rack.1")
+    lab.write("observation", "t1", candidate={"x": 1.0}, estimates={})
+    stop = next_action(Rules(trials=9, in_flight=2, substrates=1), lab.progress)
+    assert isinstance(stop, Stop)
+    assert stop.good
+
+
+def test_a_step_that_was_not_believed_is_next_again() -> None:
+    lab = VirtualLab()
+    lab.start("t1", "rack.1")
+    while lab.progress.trials["t1"].next_step is not None:
+        lab.end(lab.begin(lab.ready()[0]))
+    lab.write("step.repeated", "t1", step="probe", reason="polarity")
+    trial = lab.progress.trials["t1"]
+    assert trial.next_step is not None
+    assert trial.next_step.name == "probe"
+    assert trial.repeats == {"probe": 1}
+
+
+def test_a_discarded_sample_starts_its_trial_again_on_a_new_substrate() -> None:
+    lab = VirtualLab()
+    lab.start("t1", "rack.1")
+    for _ in range(3):
+        lab.end(lab.begin(lab.ready()[0]))
+    lab.write("sample.discarded", "t1", sample="c/rack.1", at="chuck", reason="test")
+    lab.write("trial.started", "t1", sample="c/rack.2", home="rack.2")
+    trial = lab.progress.trials["t1"]
+    assert (trial.following, trial.at, trial.status) == (
+        0,
+        "rack.2",
+        TrialStatus.PREPARING,
+    )
+    assert trial.recipe is not None
+    assert lab.progress.strays["c/rack.1"].at == "chuck"
+    assert lab.progress.used == {"rack.1", "rack.2"}
+    acts = [lab.begin(one) for one in lab.ready()]
+    assert len(acts) == len(set(acts)) == 1
+
+
+KINDS = st.sampled_from(
+    [
+        ("candidate.proposed", {"candidate": {"x": 1.0}}),
+        ("trial.started", {"sample": "c/rack.1", "home": "rack.1"}),
+        ("step.done", {"action": "c.t1.1", "run_uid": "u"}),
+        ("step.failed", {"action": "c.t1.1", "reason": "r"}),
+        ("step.repeated", {"step": "probe", "reason": "r"}),
+        ("sample.found", {"sample": "c/rack.1", "at": "chuck"}),
+        ("sample.discarded", {"sample": "c/rack.1", "at": "chuck", "reason": "r"}),
+        ("observation", {"candidate": {"x": 1.0}, "estimates": {}}),
+        ("trial.failed", {"reason": "r"}),
+        ("campaign.ended", {"reason": "r", "good": True}),
+        ("campaign.resumed", {}),
+    ]
+)
+
+
+@given(st.lists(st.tuples(KINDS, st.sampled_from(["t1", "t2"])), max_size=30))
+def test_any_order_of_events_folds_to_a_state_with_rules_for_it(
+    history: list[tuple[tuple[str, dict[str, object]], str]],
+) -> None:
+    events = [
+        Event(seq, "c", 0.0, kind, trial, data)
+        for seq, ((kind, data), trial) in enumerate(history, start=1)
+    ]
+    progress = fold(events)
+    assert next_action(RULES, progress)
+    half = len(events) // 2
+    assert fold(events[half:], fold(events[:half])).trials == progress.trials
