@@ -13,10 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator import units
 from orchestrator.campaign import Progress, Trial
 from orchestrator.launcher import View
 from orchestrator.records import TrialStatus
-from orchestrator.units import quantity_text
 from planners.data import Objective
 from planners.space import Space
 
@@ -39,7 +39,7 @@ def value_text(trial: Trial, objective: Objective) -> str:
     if trial.observation is None or objective.name not in trial.observation.estimates:
         return "—"
     one = trial.observation.estimates[objective.name]
-    return quantity_text(one.value, objective.unit, one.std)
+    return units.show(one.value, objective.unit, one.std)
 
 
 def recipe_text(trial: Trial, space: Space) -> list[tuple[str, str]]:
@@ -48,7 +48,7 @@ def recipe_text(trial: Trial, space: Space) -> list[tuple[str, str]]:
     for parameter in space.parameters:
         value = trial.candidate.values[parameter.name]
         unit = getattr(parameter, "unit", "")
-        text = value if isinstance(value, str) else quantity_text(value, unit)
+        text = value if isinstance(value, str) else units.show(value, unit)
         rows.append((parameter.name.replace("_", " "), text))
     return rows
 
@@ -187,7 +187,7 @@ def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
     table.add_row("trial, sample", f"{trial.id}, {trial.sample}")
     for one in trial.measurements:
         if one.believed and one.quantity != objective.name:
-            text = quantity_text(one.value, one.unit, one.std)
+            text = units.show(one.value, one.unit, one.std)
             table.add_row(one.quantity.replace("_", " "), text)
     for name, value in recipe_text(trial, space):
         table.add_row(name, value)

@@ -7,11 +7,13 @@ its parent. Nothing here decides about the campaign: it reads the ledger and sho
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -230,8 +232,6 @@ def _watch(
     show: Show,
 ) -> Progress:
     """Show the campaign as the ledger tells it until its flow has ended."""
-    import dataclasses
-
     progress = Progress()
     while True:
         over = runner.process.poll() is not None or interrupted.is_set()
@@ -260,7 +260,7 @@ def _stop(
             trust_env=False,
         )
         runner.process.wait(20.0)
-    except (httpx.HTTPError, TimeoutError, processes.subprocess.TimeoutExpired):
+    except (httpx.HTTPError, subprocess.TimeoutExpired):
         runner.end()
 
 

@@ -48,7 +48,7 @@ def recover(
     spoilt: dict[str, str] = {}
     for act in progress.acting.values():
         record = station.find(act.id)
-        facts = {
+        facts: dict[str, Any] = {
             "action": act.id,
             "step": act.step,
             "operation": act.operation,
