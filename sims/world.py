@@ -16,7 +16,8 @@ from sims.spec import BadBench, Position
 
 if TYPE_CHECKING:
     from sims.bench import Bench
-    from sims.physics.sample import Laboratory, Sample
+    from sims.physics.laboratory import Laboratory
+    from sims.physics.sample import Sample
 
 AMBIENT = 23.0
 GRIP = 1.0
@@ -40,6 +41,7 @@ class Slot:
     at: Position
     sample: Sample | None = None
     heat: Callable[[], float] | None = None
+    arrivals: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def temperature(self) -> float:
@@ -87,7 +89,7 @@ class World:
     def sample_at(self, slot: str) -> Sample | None:
         """Return the sample in a slot as it is now."""
         self.advance()
-        return self.slots[slot].sample
+        return self.slot(slot).sample
 
     def grip(self, position: Position, by: str) -> None:
         """Close the gripper of instrument ``by``."""
@@ -134,10 +136,18 @@ class World:
 
     def heat_source(self, slot: str, temperature: Callable[[], float]) -> None:
         """Have a slot at the present temperature of something, degC."""
-        if slot not in self.slots:
-            known = ", ".join(name for name in self.slots if "." not in name)
-            raise BadBench(f"slot {slot!r} is not one of {known}")
-        self.slots[slot].heat = temperature
+        self.slot(slot).heat = temperature
+
+    def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
+        """Have ``call`` called whenever a sample is put down in a slot."""
+        self.slot(slot).arrivals.append(call)
+
+    def slot(self, name: str) -> Slot:
+        """Return a slot by name."""
+        if name not in self.slots:
+            known = ", ".join(one for one in self.slots if "." not in one)
+            raise BadBench(f"slot {name!r} is not one of {known}")
+        return self.slots[name]
 
     def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
         """Have ``call`` made each time a sample is put into a slot."""
@@ -188,9 +198,9 @@ class World:
             sheet_resistance_ohm=finite(sample.sheet_resistance),
             thickness_nm=sample.thickness,
             transmittance=sample.transmittance,
-            pss_ratio=getattr(state, "r", None),
-            order=getattr(state, "order", None),
-            damage=getattr(state, "damage", None),
+            pss_ratio=state.pss_ratio,
+            order=state.order,
+            damage=state.damage,
             history=sample.history,
         )
 
@@ -295,10 +305,12 @@ class World:
 
     def _new_sample(self, name: str, spec: Mapping[str, Any]) -> Sample:
         # Imported here: a bench without samples needs no film physics.
-        from sims.physics.sample import Laboratory, Sample
+        from sims.physics.laboratory import Laboratory
+        from sims.physics.sample import Sample
 
         if self._laboratory is None:
-            self._laboratory = Laboratory.read(spec)
+            checks.mapping(spec.get("chemistry"), "chemistry")
+            self._laboratory = Laboratory.read(spec, self.bench.seed)
         return Sample(name, self._laboratory, self.bench.rng(f"sample {name}"))
 
     def _fill(self, spec: Mapping[str, Any]) -> None:

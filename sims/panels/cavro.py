@@ -1,0 +1,435 @@
+r"""Tecan Cavro XCalibur: DT framing, command strings, errors and reports.
+
+9600 8N1. ``/`` address data ``\r`` is answered ``/0`` status data
+``\x03\r\n``. The status byte is 0x40, plus 0x20 when ready, plus the error code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sims import spec as checks
+from sims.models.syringe_pump import PRESETS, SyringePump
+from sims.panel import Panel
+from sims.spec import BadBench
+
+if TYPE_CHECKING:
+    from sims.bench import Bench, Timer
+
+TICK = 0.005
+"""Seconds that the pump needs for a command without motion."""
+BUFFER = 255
+FINE = 8
+STROKE = 3000
+OVERTRAVEL = 3150
+LOOPS = 10
+INIT_FAILED, BAD_COMMAND, BAD_OPERAND, BAD_SEQUENCE = 1, 2, 3, 4
+NOT_INITIALISED, OVERLOAD, VALVE_OVERLOAD, OVERFLOW = 7, 9, 10, 15
+COMMAND = re.compile(r"([A-Za-z])(\d*(?:,\d*)*)")
+MOVES = "AaPpDd"
+VALVE = "IO"
+KNOWN = MOVES + VALVE + "ZYWwzNKkvVcSLMgGHJ"
+QUESTIONS = ("?", "F", "#", "%", "&", "*")
+RANGES = {
+    "N": (0, 1),
+    "v": (50, 1000),
+    "V": (5, 6000),
+    "c": (50, 2700),
+    "S": (0, 40),
+    "L": (1, 20),
+    "M": (0, 30000),
+    "G": (0, 30000),
+    "H": (0, 2),
+    "J": (0, 7),
+}
+
+
+class Trouble(Exception):
+    """The pump answers with an error code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"error {code}")
+        self.code = code
+
+
+class DtFraming:
+    """Blocks from ``/`` to carriage return; bytes outside of them are ignored."""
+
+    def __init__(self) -> None:
+        self._block: bytearray | None = None
+
+    def take(self, data: bytes) -> list[tuple[str, str]]:
+        """Return the blocks that are complete: address and text."""
+        blocks = []
+        for byte in data:
+            if byte == ord("/"):
+                self._block = bytearray()
+            elif self._block is not None and byte == ord("\r"):
+                text = self._block.decode("latin-1")
+                if text:
+                    blocks.append((text[0], text[1:]))
+                self._block = None
+            elif self._block is not None:
+                self._block.append(byte)
+        return blocks
+
+    @staticmethod
+    def answer(status: int, data: str) -> bytes:
+        """Return the block that answers."""
+        return b"/0" + bytes([status]) + data.encode("ascii") + b"\x03\r\n"
+
+
+class Cavro(Panel):
+    """A syringe pump with a distribution valve."""
+
+    baud = 9600.0
+
+    def __init__(self, name: str, bench: Bench, settings: Mapping[str, Any]) -> None:
+        super().__init__(name, bench, settings)
+        where = f"instruments.{name}"
+        volume = checks.number(settings.get("syringe"), f"{where}.syringe", 1.0)
+        ports = int(checks.number(settings.get("ports", 9), f"{where}.ports", 2))
+        outlets = connected(settings.get("valve", {}), ports, f"{where}.valve")
+        self.pump = SyringePump(bench, name, volume, outlets, ports)
+        switch = int(checks.number(settings.get("address", 0), f"{where}.address", 0))
+        self.address = chr(ord("1") + switch)
+        self.groups = {"_", chr(0x41 + switch // 2 * 2), chr(0x51 + switch // 4 * 4)}
+        self.framing = DtFraming()
+        self.error = 0
+        self.initialised = False
+        self.overloaded = 0
+        self.fine = 1
+        self.backlash, self.dead = 12, 50
+        self.inits = self._valve_told = 0
+        self._stored = ""
+        self._program: list[tuple[str, tuple[int, ...]]] = []
+        self._loops: list[list[int]] = []
+        self._step = 0
+        self._running = self._quiet = self._halted = False
+        self._timer: Timer | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Answer the blocks for this pump; obey those for its group in silence."""
+        for address, text in self.framing.take(data):
+            if address == self.address:
+                code, told = self._obey(text)
+                busy = self._running and not self._quiet
+                status = 0x40 | (0 if busy else 0x20) | code
+                self.say(self.framing.answer(status, told))
+            elif address in self.groups:
+                self._obey(text)
+
+    # -- strings ----------------------------------------------------------------------
+
+    def _obey(self, text: str) -> tuple[int, str]:
+        """Return the error code and the data of the answer."""
+        try:
+            if text == "Q":
+                code = self.error
+                if code not in (INIT_FAILED, NOT_INITIALISED):
+                    self.error = 0
+                return code, ""
+            if text.startswith(QUESTIONS):
+                return self._lasting(), self._report(text)
+            if text in ("T", "TR"):
+                self._terminate()
+                return self._lasting(), ""
+            self._string(text)
+        except Trouble as trouble:
+            if trouble.code == OVERFLOW:
+                self.error = OVERFLOW
+            return trouble.code, ""
+        return self.error, ""
+
+    def _lasting(self) -> int:
+        """Return the error that a valid question does not clear."""
+        if self.error not in (INIT_FAILED, NOT_INITIALISED, OVERLOAD, VALVE_OVERLOAD):
+            self.error = 0
+        return self.error
+
+    def _string(self, text: str) -> None:
+        if len(text) > BUFFER:
+            raise Trouble(BAD_COMMAND)
+        if self._running:
+            self._interrupt(text)
+            return
+        if self.error not in (INIT_FAILED, NOT_INITIALISED):
+            self.error = 0
+        if text == "X":
+            text = self._last + "R"
+        run = text.endswith("R")
+        body = text[:-1] if run else text
+        program = parsed(body)
+        if not run:
+            self._stored = body
+            return
+        if not body:
+            body, self._stored = self._stored, ""
+            program = parsed(body)
+        if not program:
+            return
+        self._last = body
+        self._program, self._step, self._loops = program, 0, []
+        self._running = True
+        self._quiet = program[0][0] in "apd"
+        try:
+            self._do(*program[0])
+        except Trouble as trouble:
+            self._stop()
+            self.error = trouble.code if trouble.code in (7, 9, 10) else 0
+            raise
+
+    _last = ""
+
+    def _interrupt(self, text: str) -> None:
+        """Take what may be said while busy: a new speed, or R after a halt."""
+        if self._halted and text == "R":
+            self._halted = False
+            self._next()
+            return
+        program = parsed(text.removesuffix("R"))
+        if [command for command, _ in program] != ["V"] or not text.endswith("R"):
+            raise Trouble(OVERFLOW)
+        self._set("V", program[0][1])
+        self.pump.hurry()
+
+    def _terminate(self) -> None:
+        self.pump.stop()
+        self._stop()
+        self.note("terminated", position=self._increments())
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._running = self._quiet = self._halted = False
+        self._program = []
+
+    def _next(self) -> None:
+        self._timer = None
+        self._step += 1
+        if self._step >= len(self._program):
+            self._stop()
+            return
+        command, operands = self._program[self._step]
+        self._quiet = command in "apd"
+        try:
+            self._do(command, operands)
+        except Trouble as trouble:
+            self._stop()
+            self.error = trouble.code
+
+    def _wait(self, seconds: float, then: Callable[[], None] | None = None) -> None:
+        self._timer = self.later(seconds, then or self._next)
+
+    # -- commands ---------------------------------------------------------------------
+
+    def _do(self, command: str, operands: tuple[int, ...]) -> None:
+        """Start one command; `_next` follows when it is done."""
+        if command in "ZYWwz":
+            self._initialise(command, operands)
+        elif command in MOVES + VALVE:
+            if not self.initialised:
+                raise Trouble(self.overloaded or NOT_INITIALISED)
+            if command in VALVE:
+                self._turn(command, operands)
+            else:
+                self._move(command, only(operands))
+        elif command == "M":
+            self._wait(max(checked("M", only(operands)) / 1000.0, TICK))
+        elif command == "H":
+            checked("H", only(operands))
+            self._halted = True
+        else:
+            self._loop(command, operands)
+            self._set(command, operands)
+            self._wait(TICK)
+
+    def _initialise(self, command: str, operands: tuple[int, ...]) -> None:
+        force, inlet, outlet = (*operands, 0, 0, 0)[:3]
+        pump = self.pump
+        if command == "w":
+            self._wait(pump.turn(force or 1, clockwise=inlet == 0))
+            return
+        if force not in (0, 1, 2) and not 10 <= force <= 40:
+            raise Trouble(BAD_OPERAND)
+        if inlet > pump.ports or outlet > pump.ports:
+            raise Trouble(BAD_OPERAND)
+        if command == "z":
+            self._ready()
+            self._wait(TICK)
+            return
+        top = PRESETS[force] if force >= 10 else 1000
+        valve = 0.3 + DETENTS
+        if command in "ZY":
+            pump.turn(outlet or pump.ports, clockwise=command == "Z")
+        kept = pump.top_speed
+        pump.top_speed = top
+
+        def arrived() -> None:
+            pump.top_speed = kept
+            if command in "ZY":
+                pump.turn(inlet or 1, clockwise=command == "Z")
+            self._ready()
+            self._wait(valve)
+
+        self._wait(valve, lambda: pump.move(0.0, arrived))
+
+    def _ready(self) -> None:
+        self.initialised, self.overloaded, self.error = True, 0, 0
+        self.inits += 1
+        self.note("initialised", port=self.pump.port)
+
+    def _turn(self, command: str, operands: tuple[int, ...]) -> None:
+        port = only(operands)
+        if not 1 <= port <= self.pump.ports:
+            raise Trouble(BAD_OPERAND)
+        seconds = self.pump.turn(port, clockwise=command == "I")
+        self.note("valve", port=port, outlet=self.pump.outlets.get(port))
+        self._wait(seconds)
+
+    def _move(self, command: str, operand: int) -> None:
+        here = self._increments()
+        target = {"A": operand, "P": here + operand, "D": here - operand}[
+            command.upper()
+        ]
+        highest = (STROKE if command in "Aa" else OVERTRAVEL) * self.fine
+        if not 0 <= target <= highest:
+            raise Trouble(BAD_OPERAND)
+        if target == here:
+            self._wait(TICK)
+            return
+        self.pump.move(target / (STROKE * self.fine), self._next)
+
+    def _increments(self) -> int:
+        return round(self.pump.place * STROKE * self.fine)
+
+    def _loop(self, command: str, operands: tuple[int, ...]) -> None:
+        if command == "g":
+            if len(self._loops) >= LOOPS:
+                raise Trouble(BAD_SEQUENCE)
+            self._loops.append([self._step, 0])
+        elif command == "G":
+            count = checked("G", only(operands))
+            if not self._loops:
+                raise Trouble(BAD_SEQUENCE)
+            self._loops[-1][1] += 1
+            if count == 0 or self._loops[-1][1] < count:
+                self._step = self._loops[-1][0]
+            else:
+                self._loops.pop()
+
+    def _set(self, command: str, operands: tuple[int, ...]) -> None:
+        if command in "gG":
+            return
+        value = only(operands)
+        pump = self.pump
+        if command == "K":
+            self.backlash = within(value, 0, 31 * self.fine)
+        elif command == "k":
+            self.dead = within(value, 0, 80 * self.fine)
+        elif command == "J":
+            self.note("outputs", value=checked("J", value))
+        elif command == "N":
+            fine = FINE if checked("N", value) else 1
+            self.backlash = self.backlash * fine // self.fine
+            self.dead = self.dead * fine // self.fine
+            self.fine = fine
+        elif command == "S":
+            pump.top_speed = PRESETS[checked("S", value)]
+        elif command == "V":
+            pump.top_speed = checked("V", value)
+        elif command == "v":
+            pump.start_speed = checked("v", value)
+        elif command == "c":
+            pump.cut_off = checked("c", value)
+        elif command == "L":
+            pump.slope = checked("L", value)
+
+    # -- reports ----------------------------------------------------------------------
+
+    def _report(self, text: str) -> str:
+        pump = self.pump
+        place = self._increments()
+        answers = {
+            "?": place,
+            "?0": place,
+            "?1": pump.start_speed,
+            "?2": pump.top_speed,
+            "?3": pump.cut_off,
+            "?4": place,
+            "?6": pump.port,
+            "?10": int(bool(self._stored)),
+            "?12": self.backlash,
+            "?15": self.inits,
+            "?16": pump.plunger_moves,
+            "?17": pump.valve_moves,
+            "?18": pump.valve_moves - self._valve_told,
+            "?20": "C2F8",
+            "?22": 255,
+            "?23": "XC 1.40",
+            "?24": self.dead,
+            "?76": "XCALIBUR",
+        }
+        short = {"F": "?10", "%": "?18", "#": "?20", "*": "?22", "&": "?23"}
+        key = short.get(text.removesuffix("R"), text.removesuffix("R"))
+        if key not in answers:
+            raise Trouble(BAD_COMMAND)
+        if key == "?18":
+            self._valve_told = pump.valve_moves
+        return str(answers[key])
+
+
+DETENTS = 0.7
+"""Seconds that the valve takes to find its ports."""
+
+
+def connected(valve: Any, ports: int, where: str) -> dict[int, str]:
+    """Return what is connected to which port of the valve."""
+    outlets: dict[int, str] = {}
+    keys: dict[Any, Any] = dict(checks.mapping(valve, where))
+    for port, outlet in keys.items():
+        if not isinstance(port, int) or not 1 <= port <= ports:
+            raise BadBench(f"{where}.{port}: ports are numbered 1 to {ports}")
+        outlets[port] = checks.text(outlet, f"{where}.{port}")
+    return outlets
+
+
+def parsed(text: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the commands of a string, or reject the whole of it."""
+    program: list[tuple[str, tuple[int, ...]]] = []
+    place = 0
+    while place < len(text):
+        match = COMMAND.match(text, place)
+        if match is None or match[1] not in KNOWN:
+            raise Trouble(BAD_COMMAND)
+        operands = (
+            tuple(int(one or 0) for one in match[2].split(",")) if match[2] else ()
+        )
+        program.append((match[1], operands))
+        place = match.end()
+    return program
+
+
+def only(operands: tuple[int, ...]) -> int:
+    """Return the one operand of a command; 0 when it is left out."""
+    if len(operands) > 1:
+        raise Trouble(BAD_OPERAND)
+    return operands[0] if operands else 0
+
+
+def within(value: int, low: int, high: int) -> int:
+    """Return ``value`` if it is in its range."""
+    if not low <= value <= high:
+        raise Trouble(BAD_OPERAND)
+    return value
+
+
+def checked(command: str, value: int) -> int:
+    """Return the operand of a command if it is in the command's range."""
+    return within(value, *RANGES[command])
+
+
+PANEL = Cavro
