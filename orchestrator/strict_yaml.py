@@ -133,7 +133,10 @@ class Source:
                 case "value_error":
                     rule = str(context["error"])
                 case _:
-                    rule = one["msg"].removeprefix("Input ").replace("valid ", "")
+                    rule = one["msg"].removeprefix("Input ")
+                    rule = rule.replace("a valid integer", "an integer").replace(
+                        "valid ", ""
+                    )
             yield str(self.refusal(where, value, rule))
 
     def _written(self, location: Where) -> Where:
@@ -207,6 +210,10 @@ def parse(text: str, path: Path) -> Source:
     return Source(path, text, reader.root, reader.lines)
 
 
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
 class _Reader:
     """Builds plain values from YAML events, without recursion."""
 
@@ -246,7 +253,7 @@ class _Reader:
             self._take_key(event, parent)
             return
         where = self._where()
-        self.lines.setdefault(where, event.start_mark.line + 1)
+        self.lines.setdefault(where, _line(event))
         if isinstance(event, yaml.ScalarEvent):
             self._add(parent, self._scalar(event))
             return
@@ -263,7 +270,7 @@ class _Reader:
         key = self._scalar(event)
         if not isinstance(key, str) or not key:
             raise self._refusal(event, repr(event.value), "a key is text: quote it")
-        line = event.start_mark.line + 1
+        line = _line(event)
         where = (*self._open[-1][0], key)
         if key in parent:
             raise ConfigError(
@@ -321,7 +328,7 @@ class _Reader:
         return text
 
     def _refusal(self, event: yaml.Event, value: str, rule: str) -> ConfigError:
-        line = event.start_mark.line + 1
+        line = _line(event)
         key = self._key[-1] if self._key else None
         where = self._open[-1][0] if self._open else ()
         where = (*where, key) if key is not None else where

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
+from typing import Any
 
 import pint
 
@@ -38,7 +39,7 @@ def registry() -> pint.UnitRegistry[float]:
 
 
 @cache
-def _base(unit: str) -> tuple[pint.Unit, pint.Unit]:
+def _base(unit: str) -> tuple[pint.Unit, Any]:
     """Return a unit, and the base units that tell what kind of quantity it is.
 
     Radians are kept apart from plain numbers: for pint 1 Hz is 9.5 rpm.

@@ -1,0 +1,243 @@
+"""A lab and a campaign, read and checked: plain frozen values in stated units.
+
+`load_lab` and `load_campaign` are the only doors. They raise `ConfigError` with file,
+line, key, value and rule, touch no port and never look into the bench's own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator import units
+from orchestrator.errors import Refused
+from orchestrator.records import MeasurementRule
+from orchestrator.strict_yaml import Source
+from planners.data import Objective
+from planners.space import Space
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Bounds of an operation's parameter, in ``unit``, and the place that sets them."""
+
+    low: float
+    high: float
+    unit: str
+    place: str
+
+    def __str__(self) -> str:
+        if self.low == float("-inf"):
+            return f"must be at most {units.show(self.high, self.unit)}"
+        if self.high == float("inf"):
+            return f"must be at least {units.show(self.low, self.unit)}"
+        low, high = units.show(self.low, ""), units.show(self.high, self.unit)
+        return f"must be {low} to {high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """An instrument of the lab.
+
+    ``settings`` is the driver's own dataclass; None where drivers were not asked for.
+    ``texts`` are the settings as written.
+    """
+
+    name: str
+    driver: str
+    port: str
+    folder: bool
+    texts: Mapping[str, Any]
+    settings: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A place that does one job at a time.
+
+    ``instruments`` names the instrument that fills each role; ``limits`` holds, for each parameter, the station's own bounds and those of its
+    instruments.
+    """
+
+    name: str
+    instruments: Mapping[str, str]
+    operations: tuple[str, ...]
+    slots: tuple[str, ...]
+    serves: tuple[str, ...] = ()
+    limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+
+    def offers(self, operation: str, slot: str) -> bool:
+        """Whether it does this operation on a sample in this slot."""
+        return operation in self.operations and slot in (*self.slots, *self.serves)
+
+    def check(self, place: str, parameter: str, value: float) -> None:
+        """Refuse a value that is beyond a limit of the station or its instruments."""
+        for limit in self.limits.get(parameter, ()):
+            if not limit.low <= value <= limit.high:
+                wrong = f"{self.name}: {place}: {units.show(value, limit.unit)}"
+                raise Refused(f"{wrong} — {limit} ({limit.place})")
+
+
+@dataclass(frozen=True, slots=True)
+class Liquid:
+    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port."""
+
+    name: str
+    place: str
+    volume: float
+    kind: str = ""
+    concentration: float | None = None
+    smiles: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Substrate:
+    """What every bare substrate is: its edge in mm, its transmittance from 0 to 1."""
+
+    material: str
+    edge: float
+    transmittance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What is plugged in where, and what is on the shelf.
+
+    ``slots`` and ``vials`` are expanded (rack.1 ... rack.72), in mm of the gantry;
+    ``substrates`` are the slots that hold a bare one. ``bench`` is the far end's own
+    file where the lab is simulated; it is never read here.
+    """
+
+    name: str
+    source: Source
+    bench: Path | None
+    instruments: Mapping[str, Instrument]
+    slots: Mapping[str, Point]
+    vials: Mapping[str, Point]
+    stations: Mapping[str, Station]
+    substrate: Substrate
+    substrates: tuple[str, ...]
+    liquids: Mapping[str, Liquid]
+
+    @property
+    def path(self) -> Path:
+        """Where its file is."""
+        return self.source.path
+
+    @property
+    def arm(self) -> str:
+        """The station that carries samples."""
+        return next(
+            station.name
+            for station in self.stations.values()
+            if "transfer" in station.operations
+        )
+
+    def station_for(self, operation: str, slot: str) -> Station | None:
+        """Return the station that does an operation on a sample in a slot."""
+        stations = self.stations.values()
+        return next((s for s in stations if s.offers(operation, slot)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """``$name`` in a recipe: the candidate's value of a parameter."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepTemplate:
+    """A step before a candidate is known.
+
+    ``values`` holds numbers in the plan's units, names, and references; ``place`` is
+    where the recipe says so.
+    """
+
+    name: str
+    operation: str
+    station: str
+    slot: str
+    values: Mapping[str, float | str | Reference]
+    place: str
+    at_once: bool = False
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeTemplate:
+    """The steps and measurements of a recipe before a candidate is known."""
+
+    name: str
+    source: Source
+    steps: tuple[StepTemplate, ...]
+    measurements: tuple[MeasurementRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerChoice:
+    """Who proposes, how many trials its initial design has, and its seed."""
+
+    name: str
+    initial: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a campaign may spend."""
+
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One search space, one recipe, one set of objectives, one budget."""
+
+    name: str
+    source: Source
+    lab: Lab
+    recipe: RecipeTemplate
+    space: Space
+    objectives: tuple[Objective, ...]
+    planner: PlannerChoice
+    budget: Budget
+    in_flight: int
+
+    @property
+    def path(self) -> Path:
+        """Where its file is."""
+        return self.source.path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that says what it is; the bench's own among them, unread."""
+        files = (self.path, self.recipe.source.path, self.lab.path)
+        return files if self.lab.bench is None else (*files, self.lab.bench)
+
+
+def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
+    """Read and check a lab.
+
+    Parameters
+    ----------
+    path:
+        Of the lab's YAML file.
+    check_drivers:
+        Read each instrument's settings with its driver, which imports it. The flow
+        process does not: the launcher has checked them before.
+    """
+    from orchestrator.reading_lab import read_lab
+
+    return read_lab(Path(path), check_drivers=check_drivers)
+
+
+def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
+    """Read and check a campaign, its recipe and its lab (see `load_lab`)."""
+    from orchestrator.reading_campaign import read_campaign
+
+    return read_campaign(Path(path), check_drivers=check_drivers)

@@ -1,0 +1,301 @@
+"""What the three files may say: one form each, and the JSON Schema made from it.
+
+A form checks shape, units and names of keys. What one key says about another (a slot
+that exists, a limit within the instrument's) is checked by `reading_lab` and
+`reading_campaign`. ``python -m orchestrator.forms lab_configs`` writes the schemas.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from orchestrator import units
+from orchestrator.strict_yaml import near
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Text with a unit, read into a float in ``unit``; without one, left as text."""
+
+    unit: str = ""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        kind = f"in {self.unit} or alike" if self.unit else "with its unit"
+        return {"type": "string", "description": f"A quantity {kind}"}
+
+    def _read(self, value: object) -> float | str:
+        if self.unit:
+            return units.parse(value, self.unit)
+        if not isinstance(value, str):
+            raise units.UnitError('write the unit, e.g. "30 s"')
+        return value
+
+
+Length = Annotated[float, Quantity("mm")]
+Volume = Annotated[float, Quantity("uL")]
+Concentration = Annotated[float, Quantity("mol/L")]
+QuantityText = Annotated[str, Quantity()]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Point = Annotated[list[Length], Field(min_length=3, max_length=3)]
+Count = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Form(BaseModel):
+    """A mapping in a file: these keys and no others."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, populate_by_name=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: object) -> object:
+        if isinstance(data, dict) and cls.model_config.get("extra") == "forbid":
+            known = [field.alias or key for key, field in cls.model_fields.items()]
+            for key in data:
+                if key not in known:
+                    context = {"key": key, "rule": near(key, known)}
+                    raise PydanticCustomError("unknown_key", "unknown key", context)
+        return data
+
+
+def _roles(value: object) -> object:
+    """Turn a list of instruments into roles of the same names."""
+    if not isinstance(value, list):
+        return value
+    if len({str(name) for name in value}) < len(value):
+        raise ValueError("name each instrument once")
+    return {str(name): name for name in value}
+
+
+Roles = Annotated[
+    dict[str, str],
+    BeforeValidator(_roles, json_schema_input_type=list[str] | dict[str, str]),
+]
+
+
+class InstrumentForm(Form):
+    """An instrument: its driver, where its cable is, and the driver's own settings."""
+
+    model_config = ConfigDict(extra="allow")
+    driver: Name
+    port: Text | None = None
+    folder: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_cable(self) -> InstrumentForm:
+        if (self.port is None) == (self.folder is None):
+            raise ValueError("write either port or folder")
+        return self
+
+
+class GridForm(Form):
+    """A slot or vial, or a grid of them: name.1, name.2 ... along x, then along y."""
+
+    at: Point
+    columns: Annotated[int, Field(ge=1, le=100)] = 1
+    rows: Annotated[int, Field(ge=1, le=100)] = 1
+    pitch: Length | None = None
+
+    @model_validator(mode="after")
+    def _pitch(self) -> GridForm:
+        if self.columns * self.rows > 1 and not self.pitch:
+            raise ValueError('a grid needs a pitch that is not 0, e.g. "25 mm"')
+        return self
+
+
+class LimitForm(Form):
+    """The lowest and highest value that a station accepts for a parameter."""
+
+    low: QuantityText = Field(alias="from")
+    high: QuantityText = Field(alias="to")
+
+
+class StationForm(Form):
+    """A place that does one job at a time on one sample."""
+
+    instruments: Roles
+    operations: list[Name]
+    slots: list[Text] = []
+    serves: list[Text] = []
+    limits: dict[Name, LimitForm] = {}
+
+
+class SubstratesForm(Form):
+    """The bare substrates, one in each of the first ``count`` slots."""
+
+    slots: Name
+    material: Text
+    count: Count
+    edge: Length
+    transmittance: Annotated[float, Field(gt=0, le=1)]
+
+
+class LiquidForm(Form):
+    """A liquid on the shelf, or at a port of the pump's valve."""
+
+    place: Text
+    volume: Volume
+    kind: Name | None = None
+    concentration: Concentration | None = None
+    smiles: Text | None = None
+
+
+class InventoryForm(Form):
+    """What the lab holds."""
+
+    substrates: SubstratesForm
+    liquids: dict[Text, LiquidForm]
+
+
+class LabForm(Form):
+    """lab.yaml: what is plugged in where, and what is on the shelf."""
+
+    lab: Name
+    bench: Text | None = None
+    instruments: dict[Name, InstrumentForm]
+    slots: dict[Name, GridForm]
+    vials: dict[Name, GridForm] = {}
+    stations: dict[Name, StationForm]
+    inventory: InventoryForm
+
+
+class MoleculeForm(Form):
+    """Every liquid of a kind in the inventory, or those of it that are named."""
+
+    molecule: Name
+    only: Annotated[list[Text], Field(min_length=1)] | None = None
+
+
+class ChoiceForm(Form):
+    """A choice among names."""
+
+    choice: Annotated[list[Text], Field(min_length=1)]
+
+
+class RangeForm(Form):
+    """A quantity from one bound to another, or to the stock of a chosen liquid."""
+
+    low: QuantityText = Field(alias="from")
+    high: QuantityText = Field(alias="to")
+    scale: Literal["linear", "log"] = "linear"
+
+
+def _kind(value: object) -> str:
+    keys = value if isinstance(value, dict) else {}
+    return next((kind for kind in ("molecule", "choice") if kind in keys), "range")
+
+
+ParameterForm = Annotated[
+    Annotated[MoleculeForm, Tag("molecule")]
+    | Annotated[ChoiceForm, Tag("choice")]
+    | Annotated[RangeForm, Tag("range")],
+    Discriminator(_kind),
+]
+
+
+class ObjectiveForm(Form):
+    """A measurement to be made large or small."""
+
+    unit: str
+    direction: Literal["maximise", "minimise"]
+    scale: Literal["linear", "log"] = "linear"
+
+
+class PlannerForm(Form):
+    """Who proposes: its name, the trials of its initial design, its seed."""
+
+    name: Name
+    initial: Annotated[int, Field(ge=1, le=1000)] = 8
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class BudgetForm(Form):
+    """What the campaign may spend."""
+
+    trials: Count
+
+
+class CampaignForm(Form):
+    """campaign.yaml: one search space, one recipe, one set of objectives, one budget."""
+
+    campaign: Name
+    lab: Text
+    recipe: Text
+    space: Annotated[dict[Name, ParameterForm], Field(min_length=1)]
+    objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
+    planner: PlannerForm
+    budget: BudgetForm
+    in_flight: Count = 1
+
+
+class StepForm(Form):
+    """A step; the keys that are not here are the operation's parameters."""
+
+    model_config = ConfigDict(extra="allow")
+    step: Name
+    operation: Name
+    at: Text
+    at_once: bool = False
+    empty: bool = False
+
+
+class MeasurementForm(Form):
+    """How a quantity is worked out: from runs of steps, or of other measurements."""
+
+    analysis: Name
+    runs: dict[Name, Name] = {}
+    of: dict[Name, Name] = {}
+
+
+class RecipeForm(Form):
+    """recipe.yaml: the steps from a bare substrate to a measured sample."""
+
+    recipe: Name
+    steps: Annotated[list[StepForm], Field(min_length=1, max_length=200)]
+    measurements: Annotated[dict[Name, MeasurementForm], Field(min_length=1)]
+
+
+FORMS: dict[str, type[Form]] = {
+    "lab": LabForm,
+    "campaign": CampaignForm,
+    "recipe": RecipeForm,
+}
+
+
+def schema(kind: str) -> str:
+    """Return the JSON Schema of a kind of file, as text."""
+    made = FORMS[kind].model_json_schema(by_alias=True)
+    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for name in FORMS:
+        target = Path(sys.argv[1]) / f"{name}.schema.json"
+        target.write_text(schema(name), encoding="utf-8")

@@ -1,0 +1,353 @@
+"""The composition root: the one place where a name in a file becomes an object.
+
+Importing it imports no plan, no driver and no planner; each is imported when it is
+asked for, and drivers only by `driver`, `build_device` and who calls them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import math
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestrator.errors import ConfigError, Refused
+from orchestrator.strict_yaml import near
+
+if TYPE_CHECKING:
+    from instruments.clock import Clock
+    from orchestrator.config import Campaign, Lab
+    from orchestrator.records import Measurement
+    from planners.protocol import Planner
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a step may ask for.
+
+    ``plan`` is module:function; ``seconds`` is how long it takes in the lab, beside
+    the parameter ``duration`` where it has one. A ``transfer`` is never written in a
+    recipe: the dispatcher moves samples.
+    """
+
+    plan: str
+    seconds: float
+    kind: Literal["act", "measure", "transfer"]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "transfer": Operation("instruments.plans.transfer:transfer", 30.0, "transfer"),
+    "put_away": Operation("instruments.plans.transfer:put_away", 30.0, "transfer"),
+    "dispense": Operation("instruments.plans.coat:dispense", 40.0, "act"),
+    "rinse": Operation("instruments.plans.treat:rinse", 40.0, "act"),
+    "spin": Operation("instruments.plans.coat:spin", 15.0, "act"),
+    "reach": Operation("instruments.plans.anneal:reach", 240.0, "act"),
+    "hold": Operation("instruments.plans.anneal:hold", 5.0, "act"),
+    "heat": Operation("instruments.plans.anneal:heat", 240.0, "act"),
+    "light": Operation("instruments.plans.measure:light", 10.0, "measure"),
+    "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure"),
+    "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """How documents become a quantity in ``unit``.
+
+    ``runs`` names the operation each run must come from, ``of`` the unit of each
+    measurement it starts from.
+    """
+
+    function: str
+    unit: str
+    runs: Mapping[str, str] = field(default_factory=dict)
+    of: Mapping[str, str] = field(default_factory=dict)
+
+
+ANALYSES: dict[str, Analysis] = {
+    "van_der_pauw": Analysis(
+        "orchestrator.analysis.van_der_pauw:analyse",
+        "ohm",
+        runs={"film": "van_der_pauw"},
+    ),
+    "transmittance": Analysis(
+        "orchestrator.analysis.film:transmittance",
+        "1",
+        runs={"reference": "light", "sample": "light"},
+    ),
+    "step_height": Analysis(
+        "orchestrator.analysis.film:step_height", "nm", runs={"profile": "step_height"}
+    ),
+    "conductivity": Analysis(
+        "orchestrator.analysis.film:conductivity",
+        "S/cm",
+        of={"sheet_resistance": "ohm", "thickness": "nm"},
+    ),
+}
+
+PLANNERS: dict[str, str] = {
+    "bayes": "planners.bayes.planner:BayesPlanner",
+    "random": "planners.baseline:RandomPlanner",
+}
+
+OUTLETS = ("needle", "waste")
+"""Ports of a pump's valve that no liquid comes from."""
+
+PORTION_KEYS = {"liquid": "", "volume": "uL", "concentration": "mol/L", "diluent": ""}
+"""What a recipe says of a plan's portions, each with its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanParameter:
+    """A keyword-only parameter of a plan; ``unit`` of a quantity, else empty."""
+
+    name: str
+    kind: Literal["quantity", "place", "portions", "plain"]
+    unit: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a plan wants: devices by role, and parameters by name."""
+
+    roles: tuple[str, ...]
+    parameters: Mapping[str, PlanParameter]
+
+
+def find(path: str) -> Any:
+    """Return the object at module:name."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def plan_of(operation: str) -> Callable[..., Any]:
+    """Return the plan of an operation."""
+    plan: Callable[..., Any] = find(OPERATIONS[operation].plan)
+    return plan
+
+
+@cache
+def signature(operation: str) -> Signature:
+    """Return what the plan of an operation wants, read from its signature."""
+    return signature_of(plan_of(operation))
+
+
+def signature_of(plan: Callable[..., Any]) -> Signature:
+    """Return what a plan wants.
+
+    Its positional parameters are devices by role; keyword-only ones are what the
+    recipe gives. Only the latter's annotations are evaluated: those of devices may
+    name classes that are imported for type checking alone.
+    """
+    inner = inspect.unwrap(plan)
+    roles, parameters = [], {}
+    for name, one in inspect.signature(inner).parameters.items():
+        if one.kind is inspect.Parameter.KEYWORD_ONLY:
+            scope = SimpleNamespace(__annotations__={name: one.annotation})
+            names = inner.__globals__
+            hint = typing.get_type_hints(scope, names, include_extras=True)[name]
+            required = one.default is inspect.Parameter.empty
+            parameters[name] = _parameter(name, hint, required)
+        elif one.default is inspect.Parameter.empty:
+            roles.append(name)
+    return Signature(tuple(roles), parameters)
+
+
+def _parameter(name: str, hint: Any, required: bool) -> PlanParameter:
+    unit = next(
+        (m for m in getattr(hint, "__metadata__", ()) if isinstance(m, str)), ""
+    )
+    if unit:
+        return PlanParameter(name, "quantity", unit, required)
+    if getattr(hint, "__name__", "") == "Place":
+        return PlanParameter(name, "place", "", required)
+    if any(getattr(a, "__name__", "") == "Portion" for a in typing.get_args(hint)):
+        return PlanParameter(name, "portions", "", required)
+    return PlanParameter(name, "plain", "", required)
+
+
+def recipe_keys(operation: str) -> dict[str, str]:
+    """Return what a recipe says of an operation: each key, with its unit or nothing.
+
+    Places are not among them: a step's slot is its place.
+    """
+    made: dict[str, str] = {}
+    for one in signature(operation).parameters.values():
+        if one.kind == "portions":
+            made |= PORTION_KEYS
+        elif one.kind != "place":
+            made[one.name] = one.unit
+    return made
+
+
+def required_keys(operation: str) -> set[str]:
+    """Return what a recipe must say of an operation."""
+    wanted = signature(operation).parameters.values()
+    plain = {p.name for p in wanted if p.required and p.kind in ("quantity", "plain")}
+    poured = any(p.kind == "portions" for p in wanted)
+    return plain | {"liquid", "volume"} if poured else plain
+
+
+@cache
+def drivers() -> tuple[str, ...]:
+    """Return the names of the drivers, without importing any."""
+    package = importlib.import_module("instruments")
+    files = sorted(Path(package.__path__[0]).glob("*.py"))
+    mark = re.compile(r"^DRIVER\b", re.MULTILINE)
+    return tuple(f.stem for f in files if mark.search(f.read_text(encoding="utf-8")))
+
+
+def driver(name: str) -> Any:
+    """Return the device class of a driver; imports it."""
+    if name not in drivers():
+        raise ConfigError(f"no such driver: {near(name, drivers())}")
+    return find(f"instruments.{name}:DRIVER")
+
+
+def build_device(lab: Lab, name: str, clock: Clock, ports: Path | None = None) -> Any:
+    """Build an instrument's device; opens nothing.
+
+    Parameters
+    ----------
+    lab, name:
+        The lab, and the instrument's name in it.
+    clock:
+        The time of the lab.
+    ports:
+        The directory that relative ports and folders start from: the bench's run
+        directory. On a real lab, the lab file's own directory.
+    """
+    from orchestrator.settings import read_settings
+
+    instrument = lab.instruments[name]
+    made = driver(instrument.driver)
+    settings = instrument.settings or read_settings(lab.source, name, made.Settings)
+    return made(name, port=port_of(lab, name, ports), settings=settings, clock=clock)
+
+
+def port_of(lab: Lab, name: str, ports: Path | None = None) -> str:
+    """Return the port (or folder) of an instrument, with relative ones resolved."""
+    port = lab.instruments[name].port
+    if "://" in port or Path(port).is_absolute():
+        return port
+    return str((ports or lab.source.path.parent) / port)
+
+
+def build_planner(campaign: Campaign, seed: int | None = None) -> Planner:
+    """Build the planner of a campaign, with its own seed or another."""
+    choice = campaign.planner
+    made = find(PLANNERS[choice.name])
+    planner: Planner = made(
+        campaign.space,
+        campaign.objectives,
+        seed=choice.seed if seed is None else seed,
+        initial=choice.initial,
+    )
+    return planner
+
+
+def build_analysis(name: str) -> Callable[..., Measurement]:
+    """Return the function that makes a measurement of runs and of measurements."""
+    analysis: Callable[..., Measurement] = find(ANALYSES[name].function)
+    return analysis
+
+
+def build_plan(
+    lab: Lab,
+    station: str,
+    operation: str,
+    parameters: Mapping[str, Any],
+    devices: Mapping[str, Any],
+) -> Callable[[], Any]:
+    """Return what makes the plan of an operation, with its devices and arguments.
+
+    Parameters
+    ----------
+    lab, station, operation, parameters:
+        See `resolve`.
+    devices:
+        The station's devices, by role.
+    """
+    arguments = resolve(lab, station, operation, parameters)
+    roles = [devices[role] for role in signature(operation).roles]
+    return functools.partial(plan_of(operation), *roles, **arguments)
+
+
+def resolve(
+    lab: Lab, station: str, operation: str, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the keyword arguments of a plan: names become places and portions.
+
+    Parameters
+    ----------
+    lab, station:
+        The lab, and the name of the station that is to do it.
+    operation, parameters:
+        As in a compiled step: numbers in the plan's units, places by name.
+
+    Raises
+    ------
+    Refused
+        If the station does not offer the operation, a name is not of this lab, or a
+        number is beyond a limit of the station or its instruments.
+    """
+    at = lab.stations[station]
+    if operation not in at.operations:
+        raise Refused(f"{station}: {operation} — {near(operation, at.operations)}")
+    wanted = signature(operation).parameters
+    for key in parameters:
+        if key not in wanted:
+            raise Refused(f"{station}: {operation}: {key} — {near(key, wanted)}")
+    for one in wanted.values():
+        if one.required and one.name not in parameters:
+            raise Refused(f"{station}: {operation}: {one.name} — missing")
+    made: dict[str, Any] = {}
+    for key, value in parameters.items():
+        match wanted[key].kind:
+            case "place":
+                made[key] = _place(lab.slots, str(value))
+            case "portions":
+                made[key] = _portions(lab, value)
+            case "quantity":
+                made[key] = number(f"{station}: {operation}: {key}", value)
+                at.check(f"{operation}: {key}", key, made[key])
+            case _:
+                made[key] = value
+    return made
+
+
+def number(place: str, value: object) -> float:
+    """Return a finite number as a float, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused(f"{place}: {value!r} — must be a number")
+    if not math.isfinite(value):
+        raise Refused(f"{place}: {value} — must be finite")
+    return float(value)
+
+
+def _place(places: Mapping[str, tuple[float, float, float]], name: str) -> Any:
+    from instruments.plans.places import Place
+
+    if name not in places:
+        raise Refused(f"{name}: no such place: {near(name, places)}")
+    return Place(name, *places[name])
+
+
+def _portions(lab: Lab, portions: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+    from instruments.plans.places import Portion
+
+    made = []
+    for one in portions:
+        source = str(one["source"])
+        place = _place(lab.vials, source) if source in lab.vials else source
+        made.append(Portion(str(one["liquid"]), place, float(one["volume"])))
+    return tuple(made)

@@ -1,0 +1,359 @@
+"""From lab.yaml to a `Lab`: what one key says of another is checked here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator import units
+from orchestrator.config import (
+    Instrument,
+    Lab,
+    Limit,
+    Liquid,
+    Point,
+    Station,
+    Substrate,
+)
+from orchestrator.forms import GridForm, LabForm, StationForm
+from orchestrator.lab import (
+    OPERATIONS,
+    OUTLETS,
+    driver,
+    drivers,
+    recipe_keys,
+    signature,
+)
+from orchestrator.settings import CABLE, read_settings, unit_of
+from orchestrator.strict_yaml import Source, Where, near, read
+
+
+def read_lab(path: Path, *, check_drivers: bool) -> Lab:
+    """Read and check a lab (see `orchestrator.config.load_lab`)."""
+    source = read(path)
+    form = source.fill(LabForm)
+    slots = _grids(source, "slots", form.slots)
+    vials = _grids(source, "vials", form.vials)
+    instruments = _instruments(source, form, check_drivers=check_drivers)
+    stations = _stations(source, form, slots, instruments)
+    stock = form.inventory.substrates
+    where: Where = ("inventory", "substrates")
+    rack = _group(source, (*where, "slots"), stock.slots, slots)
+    if stock.count > len(rack):
+        rule = f"{stock.slots} has {len(rack)} slots"
+        raise source.refusal((*where, "count"), stock.count, rule)
+    return Lab(
+        name=form.lab,
+        source=source,
+        bench=_bench(source, form.bench),
+        instruments=instruments,
+        slots=slots,
+        vials=vials,
+        stations=stations,
+        substrate=Substrate(stock.material, stock.edge, stock.transmittance),
+        substrates=rack[: stock.count],
+        liquids=_liquids(source, form, vials),
+    )
+
+
+def _bench(source: Source, bench: str | None) -> Path | None:
+    if bench is None:
+        return None
+    path = source.path.parent / bench
+    if not path.is_file():
+        raise source.refusal(("bench",), bench, "no such file beside this one")
+    return path
+
+
+def _grids(
+    source: Source, kind: str, forms: Mapping[str, GridForm]
+) -> dict[str, Point]:
+    """Return every slot or vial by name; a grid is counted along x, then along y."""
+    made: dict[str, Point] = {}
+    seen: dict[Point, str] = {}
+    for name, form in forms.items():
+        x, y, z = form.at
+        pitch, count = form.pitch or 0.0, form.columns * form.rows
+        for index in range(count):
+            row, column = divmod(index, form.columns)
+            place = (x + column * pitch, y + row * pitch, z)
+            full = name if count == 1 else f"{name}.{index + 1}"
+            if place in seen:
+                value = ", ".join(f"{length:g} mm" for length in place)
+                rule = f"{full} is where {seen[place]} is already"
+                raise source.refusal((kind, name, "at"), value, rule)
+            seen[place] = full
+            made[full] = place
+    return made
+
+
+def _group(
+    source: Source, where: Where, name: str, slots: Mapping[str, Point]
+) -> tuple[str, ...]:
+    """Return the slot of this name, or the slots of its grid."""
+    found = tuple(s for s in slots if s == name or s.rpartition(".")[0] == name)
+    if not found:
+        groups = dict.fromkeys(slot.partition(".")[0] for slot in slots)
+        raise source.refusal(where, name, f"no such slot: {near(name, groups)}")
+    return found
+
+
+def _instruments(
+    source: Source, form: LabForm, *, check_drivers: bool
+) -> dict[str, Instrument]:
+    made: dict[str, Instrument] = {}
+    used: dict[str, str] = {}
+    for name, one in form.instruments.items():
+        where: Where = ("instruments", name)
+        key = "port" if one.port is not None else "folder"
+        port = str(one.port if one.port is not None else one.folder)
+        if port in used:
+            rule = f"{used[port]} is on it already: one instrument on one {key}"
+            raise source.refusal((*where, key), port, rule)
+        used[port] = name
+        absolute = "://" in port or Path(port).is_absolute()
+        if key == "port" and not absolute and form.bench is None:
+            rule = 'a lab without `bench` is real: write "/dev/serial/by-id/..."'
+            raise source.refusal((*where, key), port, rule)
+        if one.driver not in drivers():
+            rule = f"no such driver: {near(one.driver, drivers())}"
+            raise source.refusal((*where, "driver"), one.driver, rule)
+        settings = _settings(source, name, one.driver) if check_drivers else None
+        texts = {k: v for k, v in (one.model_extra or {}).items() if k not in CABLE}
+        made[name] = Instrument(
+            name, one.driver, port, key == "folder", texts, settings
+        )
+    return made
+
+
+def _settings(source: Source, instrument: str, name: str) -> Any:
+    try:
+        made = driver(name)
+    except (ImportError, AttributeError) as error:
+        where: Where = ("instruments", instrument, "driver")
+        raise source.refusal(where, name, f"cannot be imported: {error}") from error
+    return read_settings(source, instrument, made.Settings)
+
+
+def _stations(
+    source: Source,
+    form: LabForm,
+    slots: Mapping[str, Point],
+    instruments: Mapping[str, Instrument],
+) -> dict[str, Station]:
+    made: dict[str, Station] = {}
+    for name, one in form.stations.items():
+        where: Where = ("stations", name)
+        _roles(source, name, one, form, made)
+        station = Station(
+            name=name,
+            instruments=dict(one.instruments),
+            operations=tuple(one.operations),
+            slots=_slots(source, (*where, "slots"), one.slots, slots),
+            serves=_slots(source, (*where, "serves"), one.serves, slots),
+        )
+        for other in made.values():
+            for slot in station.slots:
+                if slot in other.slots:
+                    index = one.slots.index(slot) if slot in one.slots else 0
+                    rule = f"it belongs to station {other.name} already"
+                    raise source.refusal((*where, "slots", index), slot, rule)
+            for operation in station.operations:
+                for slot in (*station.slots, *station.serves):
+                    if other.offers(operation, slot):
+                        rule = f"station {other.name} does it in {slot} already"
+                        raise source.refusal((*where, "operations"), operation, rule)
+        limits = _limits(source, station, one, instruments)
+        made[name] = dataclasses.replace(station, limits=limits)
+    carriers = [s.name for s in made.values() if "transfer" in s.operations]
+    if len(carriers) != 1:
+        rule = "exactly one station must offer transfer, to carry samples"
+        raise source.refusal(("stations",), ", ".join(carriers) or "none", rule)
+    return made
+
+
+def _slots(
+    source: Source, where: Where, names: Iterable[str], slots: Mapping[str, Point]
+) -> tuple[str, ...]:
+    found: list[str] = []
+    for index, name in enumerate(names):
+        found += _group(source, (*where, index), name, slots)
+    return tuple(dict.fromkeys(found))
+
+
+def _roles(
+    source: Source,
+    name: str,
+    one: StationForm,
+    form: LabForm,
+    others: Mapping[str, Station],
+) -> None:
+    """Refuse roles that no operation wants, that are empty, or filled elsewhere."""
+    where: Where = ("stations", name)
+    for role, instrument in one.instruments.items():
+        if instrument not in form.instruments:
+            rule = f"no such instrument: {near(instrument, form.instruments)}"
+            raise source.refusal((*where, "instruments", role), instrument, rule)
+        for other in others.values():
+            if instrument in other.instruments.values():
+                rule = f"it belongs to station {other.name} already"
+                raise source.refusal((*where, "instruments", role), instrument, rule)
+    if len(set(one.instruments.values())) < len(one.instruments):
+        listed = ", ".join(one.instruments.values())
+        raise source.refusal(
+            (*where, "instruments"), listed, "one instrument, one role"
+        )
+    wanted: set[str] = set()
+    for index, operation in enumerate(one.operations):
+        place: Where = (*where, "operations", index)
+        if operation not in OPERATIONS:
+            rule = f"no such operation: {near(operation, OPERATIONS)}"
+            raise source.refusal(place, operation, rule)
+        for role in signature(operation).roles:
+            wanted.add(role)
+            if role not in one.instruments:
+                rule = (
+                    f"needs a {role}: name an instrument so, or write "
+                    f"instruments: {{{role}: <instrument>}}"
+                )
+                raise source.refusal(place, operation, rule)
+    for role in one.instruments:
+        if role not in wanted:
+            rule = f"no operation of this station uses it; they use: {_list(wanted)}"
+            raise source.refusal((*where, "instruments", role), role, rule)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _limits(
+    source: Source,
+    station: Station,
+    form: StationForm,
+    instruments: Mapping[str, Instrument],
+) -> dict[str, tuple[Limit, ...]]:
+    """Return the station's own limits and, after them, those of its instruments."""
+    known: dict[str, str] = {}
+    for operation in station.operations:
+        known |= {key: u for key, u in recipe_keys(operation).items() if u}
+    made: dict[str, tuple[Limit, ...]] = {}
+    for key in form.limits:
+        if key not in known:
+            where: Where = ("stations", station.name, "limits", key)
+            rule = f"no operation of this station has it: {near(key, known)}"
+            raise source.refusal(where, key, rule)
+    for key, unit in known.items():
+        theirs = [
+            limit
+            for instrument in station.instruments.values()
+            if (limit := _instrument_limit(source, instruments[instrument], key, unit))
+        ]
+        own = _own_limit(source, station, form, key, unit, theirs)
+        if own or theirs:
+            made[key] = (*own, *theirs)
+    return made
+
+
+def _own_limit(
+    source: Source,
+    station: Station,
+    form: StationForm,
+    key: str,
+    unit: str,
+    theirs: Iterable[Limit],
+) -> tuple[Limit, ...]:
+    if key not in form.limits:
+        return ()
+    where: Where = ("stations", station.name, "limits", key)
+    written = {"from": form.limits[key].low, "to": form.limits[key].high}
+    bounds = {}
+    for end, text in written.items():
+        try:
+            bounds[end] = units.parse(text, unit)
+        except units.UnitError as error:
+            raise source.refusal((*where, end), text, str(error)) from None
+        for limit in theirs:
+            if not limit.low <= bounds[end] <= limit.high:
+                rule = f"the instrument's own limit: {limit} ({limit.place})"
+                raise source.refusal((*where, end), text, rule)
+    if bounds["from"] > bounds["to"]:
+        text = f"{written['from']} to {written['to']}"
+        raise source.refusal(where, text, "from must not be above to")
+    return (Limit(bounds["from"], bounds["to"], unit, source.place(*where)),)
+
+
+def _instrument_limit(
+    source: Source, instrument: Instrument, key: str, unit: str
+) -> Limit | None:
+    """Return the bounds that settings ``min_<key>`` and ``max_<key>`` state, if any."""
+    where: Where = ("instruments", instrument.name)
+    bounds = {"min": -math.inf, "max": math.inf}
+    place = ""
+    for end in bounds:
+        name = f"{end}_{key}"
+        value = getattr(instrument.settings, name, None)
+        try:
+            if value is not None:
+                bounds[end] = units.convert(
+                    value, unit_of(instrument.settings, name) or unit, unit
+                )
+            elif name in instrument.texts:
+                bounds[end] = units.parse(instrument.texts[name], unit)
+            else:
+                continue
+        except units.UnitError as error:
+            text = instrument.texts.get(name, value)
+            raise source.refusal((*where, name), text, str(error)) from None
+        place = source.place(*where, name)
+    return Limit(bounds["min"], bounds["max"], unit, place) if place else None
+
+
+def _liquids(
+    source: Source, form: LabForm, vials: Mapping[str, Point]
+) -> dict[str, Liquid]:
+    from planners.chemistry import BadMolecule, canonical
+
+    ports = [
+        port
+        for one in form.instruments.values()
+        for port in _valve(one.model_extra or {})
+        if port not in OUTLETS
+    ]
+    made: dict[str, Liquid] = {}
+    used: dict[str, str] = {}
+    for name, one in form.inventory.liquids.items():
+        where: Where = ("inventory", "liquids", name)
+        if one.place not in vials and one.place not in ports:
+            rule = f"no such vial or valve port: {near(one.place, [*ports, *vials])}"
+            raise source.refusal((*where, "place"), one.place, rule)
+        if one.place in used:
+            rule = f"{used[one.place]} is there already"
+            raise source.refusal((*where, "place"), one.place, rule)
+        used[one.place] = name
+        for key, value in (
+            ("volume", one.volume),
+            ("concentration", one.concentration),
+        ):
+            if value is not None and value <= 0:
+                text = source.data["inventory"]["liquids"][name][key]
+                raise source.refusal((*where, key), text, "must be above 0")
+        smiles = ""
+        if one.smiles is not None:
+            try:
+                smiles = canonical(name, one.smiles)
+            except BadMolecule:
+                rule = "not a SMILES that RDKit can read"
+                raise source.refusal((*where, "smiles"), one.smiles, rule) from None
+        made[name] = Liquid(
+            name, one.place, one.volume, one.kind or "", one.concentration, smiles
+        )
+    return made
+
+
+def _valve(settings: Mapping[str, Any]) -> Iterable[str]:
+    valve = settings.get("valve")
+    return valve if isinstance(valve, dict) else ()

@@ -1,0 +1,208 @@
+"""How a candidate becomes steps: every amount fixed, every value held to its limits.
+
+Pure. Moves between slots are not in a recipe: the dispatcher has the arm make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator import units
+from orchestrator.config import Campaign, Lab, Reference, Station, StepTemplate
+from orchestrator.errors import Refused
+from orchestrator.lab import OPERATIONS, number, recipe_keys, signature
+from orchestrator.records import Recipe, Step
+from planners.data import Candidate, Value
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def compile_recipe(campaign: Campaign, candidate: Candidate) -> Recipe:
+    """Return the recipe that makes a candidate.
+
+    Raises
+    ------
+    Refused
+        If the candidate is not of the campaign's space, or a step would go beyond a
+        limit of its station, its instruments or the stock.
+    """
+    wrong = campaign.space.check(candidate)
+    if wrong:
+        raise Refused(f"candidate {candidate.id}: {'; '.join(wrong)}")
+    steps = tuple(_step(campaign, one, candidate) for one in campaign.recipe.steps)
+    return Recipe(
+        name=campaign.recipe.name,
+        candidate=dict(candidate.values),
+        steps=steps,
+        measurements=campaign.recipe.measurements,
+    )
+
+
+def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> Step:
+    station = campaign.lab.stations[template.station]
+    keys = recipe_keys(template.operation)
+    space_units = {real.name: real.unit for real in campaign.space.reals}
+    given: dict[str, Value] = {}
+    for key, value in template.values.items():
+        name = value.name if isinstance(value, Reference) else ""
+        plain = candidate.values[name] if isinstance(value, Reference) else value
+        if keys[key]:
+            place = f"{template.place}.{key}"
+            unit = space_units[name] if name else keys[key]
+            plain = units.convert(number(place, plain), unit, keys[key])
+            station.check(place, key, plain)
+        given[key] = plain
+    parameters: dict[str, Any] = {}
+    for one in signature(template.operation).parameters.values():
+        if one.kind == "place":
+            parameters[one.name] = template.slot
+        elif one.kind == "portions":
+            poured = _portions(campaign.lab, station, template.place, given)
+            parameters[one.name] = poured
+        elif one.name in given:
+            parameters[one.name] = given[one.name]
+    seconds = OPERATIONS[template.operation].seconds
+    return Step(
+        name=template.name,
+        operation=template.operation,
+        station=station.name,
+        slot=template.slot,
+        parameters=parameters,
+        duration=seconds + float(given.get("duration", 0.0)),
+        at_once=template.at_once,
+        empty=template.empty,
+    )
+
+
+def _portions(
+    lab: Lab, station: Station, place: str, given: Mapping[str, Value]
+) -> list[dict[str, Any]]:
+    """Return what to draw, in order: the diluent first, so that acid goes into water.
+
+    A diluent below the arm's smallest volume is rounded to none or to that volume,
+    which changes the concentration by at most half of it in the whole.
+    """
+    liquid, volume = lab.liquids[str(given["liquid"])], float(given["volume"])
+    limits = station.limits.get("volume", ())
+    smallest = max((limit.low for limit in limits), default=0.0)
+    rest = 0.0
+    if "concentration" in given:
+        wanted, stock = float(given["concentration"]), liquid.concentration
+        where = f"{place}.concentration: {units.show(wanted, 'mol/L')} {liquid.name}"
+        if stock is None:
+            raise Refused(f"{where} — its stock has no concentration")
+        if not 0 < wanted <= stock * (1 + 1e-9):
+            most = units.show(stock, "mol/L")
+            raise Refused(f"{where} — must be above 0 and at most the stock's {most}")
+        rest = max(volume * (1 - wanted / stock), 0.0)
+        if rest < smallest:
+            rest = smallest if rest >= smallest / 2 else 0.0
+        if volume - rest < smallest:
+            needs = units.show(volume * wanted / stock, "uL")
+            least = units.show(smallest, "uL")
+            rule = f"{needs} of stock, below the smallest volume of {station.name}, {least}"
+            raise Refused(f"{where} — takes {rule} ({limits[0].place})")
+        if rest and "diluent" not in given:
+            raise Refused(f"{where} — below the stock: write a diluent")
+    parts = [(liquid.name, volume - rest)]
+    if rest:
+        parts.insert(0, (str(given["diluent"]), rest))
+    return [
+        {"liquid": name, "source": lab.liquids[name].place, "volume": round(amount, 3)}
+        for name, amount in parts
+    ]
+
+
+def liquids_used(recipe: Recipe) -> dict[str, float]:
+    """Return the volume of each liquid that a recipe takes, in uL."""
+    used: dict[str, float] = {}
+    for step in recipe.steps:
+        for one in step.parameters.get("portions", ()):
+            used[one["liquid"]] = used.get(one["liquid"], 0.0) + one["volume"]
+    return used
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A step as people read it; ``duration`` in lab seconds."""
+
+    step: str
+    operation: str
+    station: str
+    slot: str
+    parameters: tuple[str, ...]
+    duration: float
+    limits: tuple[str, ...]
+
+
+def explain(recipe: Recipe, campaign: Campaign) -> list[Row]:
+    """Return a compiled recipe for people: units, durations, limits it was held to."""
+    rows = []
+    for step in recipe.steps:
+        keys = recipe_keys(step.operation)
+        station = campaign.lab.stations[step.station]
+        parameters, limits = [], []
+        for name, value in step.parameters.items():
+            if name == "portions":
+                poured = [
+                    f"{units.show(p['volume'], 'uL')} {p['liquid']}" for p in value
+                ]
+                parameters.append(" + ".join(poured))
+            elif keys.get(name):
+                parameters.append(f"{name} {units.show(value, keys[name])}")
+            elif name in keys:
+                parameters.append(f"{name} {value}")
+        for key in keys:
+            if key in step.parameters or (key == "volume" and "liquid" in keys):
+                held = station.limits.get(key, ())
+                limits += [f"{key} {limit} ({limit.place})" for limit in held]
+        rows.append(
+            Row(
+                step.name,
+                step.operation,
+                step.station,
+                step.slot,
+                tuple(parameters),
+                step.duration,
+                tuple(limits),
+            )
+        )
+    return rows
+
+
+def duration(recipe: Recipe) -> float:
+    """Return how long a recipe takes, in lab seconds, with a transfer between slots."""
+    moves, at = 1, ""
+    for step in recipe.steps:
+        if not step.empty and step.slot != at:
+            moves, at = moves + 1, step.slot
+    transfers = moves * OPERATIONS["transfer"].seconds
+    return transfers + sum(step.duration for step in recipe.steps)
+
+
+def recipe_table(recipe: Recipe, campaign: Campaign) -> Table:
+    """Return a compiled recipe as a table for the terminal."""
+    from rich.table import Table
+
+    title = ", ".join(_value(campaign, key) for key in recipe.candidate.items())
+    table = Table(title=f"{recipe.name}: {title}", title_justify="left")
+    for column in ("step", "station", "slot", "what", "expected", "held against"):
+        table.add_column(column, justify="right" if column == "expected" else "left")
+    for row in explain(recipe, campaign):
+        what = "\n".join([row.operation, *row.parameters])
+        expected = units.show(round(row.duration), "s")
+        limits = "\n".join(row.limits)
+        table.add_row(row.step, row.station, row.slot, what, expected, limits)
+    minutes = units.show(round(duration(recipe) / 60), "min")
+    table.caption = f"{minutes} of lab time in all, transfers included"
+    return table
+
+
+def _value(campaign: Campaign, item: tuple[str, Value]) -> str:
+    name, value = item
+    unit = {real.name: real.unit for real in campaign.space.reals}.get(name, "")
+    text = value if isinstance(value, str) else units.show(value, unit)
+    return f"{name} {text}"
