@@ -173,7 +173,7 @@ def choice(text: str, options: Sequence[str]) -> str:
     """
     for option in options:
         if header_pattern(option).fullmatch(unquoted(text)):
-            return re.sub(r"[a-z:\[\]]", "", option)
+            return re.sub(r"\[.*?\]|[a-z#]", "", option)
     raise ScpiError(-224)
 
 

@@ -30,10 +30,18 @@ class Probe:
     def __init__(self, bench: Bench, name: str, settings: Any) -> None:
         self._bench = bench
         self._name = name
-        self._matrix = settings.get("matrix")
+        self._matrix = str(settings.get("matrix"))
         self._slot = settings.get("slot")
         self._load = settings.get("load")
         self._pins: dict[str, tuple[Vector, Vector]] = {}
+        if self._slot and self._load is None:
+            bench.world.on_arrival(self._slot, self._land)
+
+    def _land(self) -> None:
+        """Let the pins down on a sample that has just come."""
+        sample = self._bench.world.sample_at(self._slot)
+        if sample is not None:
+            sample.touch()
 
     def response(self, *, remote: bool) -> Response:
         """Return what the leads see now."""
@@ -41,8 +49,8 @@ class Probe:
             load = float(self._load)
             return Response(load + SENSE_OF_A_LEAD, load + 0.0 * remote, 0.0)
         sample = self._bench.world.sample_at(self._slot) if self._slot else None
-        matrix = self._bench.instruments.get(self._matrix) if self._matrix else None
-        closed = matrix.model.crosspoints() if matrix is not None else frozenset()
+        matrix: Any = self._bench.instruments.get(self._matrix)
+        closed = frozenset() if matrix is None else matrix.model.crosspoints()
         if sample is None:  # the pins stand in air
             return solve(
                 np.zeros((4, 4)), closed, np.ones(4), np.zeros(4), remote=remote

@@ -17,6 +17,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sims.keithley2400_table import (
+    ELEMENTS,
+    EXTRA_ERRORS,
+    FUNCTIONS,
+    SETTINGS,
+)
 from sims.models.source_meter import (
     CURRENT_RANGES,
     OVER,
@@ -27,13 +33,7 @@ from sims.models.source_meter import (
     SourceMeter,
     fitting,
 )
-from sims.keithley2400_table import (
-    ELEMENTS,
-    EXTRA_ERRORS,
-    FUNCTIONS,
-    SETTINGS,
-)
-from sims.scpi import ScpiError, choice, number
+from sims.scpi import ScpiError, boolean, choice
 from sims.scpi_panel import Reply, ScpiPanel, Takes, Value
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ class Keithley2400(ScpiPanel):
             ":SYSTem:REMote": lambda: None,
             ":SYSTem:TIME:RESet": self._reset_time,
             ":SYSTem:BEEPer[:IMMediate]": lambda *_: None,
-            ":OUTPut#[:STATe]": lambda text: self._switch(
-                on=round(number({"ON": "1", "OFF": "0"}.get(text.upper(), text), 0, 1))
-                == 1
-            ),
+            ":OUTPut#[:STATe]": lambda text: self._switch(on=boolean(text)),
             ":OUTPut#[:STATe]?": lambda: str(int(self.output)),
             ":SOURce#:CLEar[:IMMediate]": lambda: self._switch(on=False),
             f"{sense}[:ON]": self._enable,
@@ -240,7 +237,7 @@ class Keithley2400(ScpiPanel):
         return float(phases * self._integration() + OVERHEAD + delay)
 
     def _count(self) -> int:
-        return round(self.values["arm.count"] * self.values["trigger.count"])
+        return int(self.values["arm.count"] * self.values["trigger.count"])
 
     def _take(self) -> Reading:
         return self.model.measure(
@@ -374,14 +371,16 @@ class Keithley2400(ScpiPanel):
             raise ScpiError(-230)
         shown = [e for e in ("VOLT", "CURR", "RES") if e in self._elements]
         rows = [[self._numbers(r)[e] for e in shown] for r in self._buffer]
-        reduce = {
+        reductions: dict[str, Callable[[list[float]], float]] = {
             "MEAN": statistics.fmean,
             "SDEV": statistics.stdev,
             "MAX": max,
             "MIN": min,
             "PKPK": lambda column: max(column) - min(column),
-        }[self.values["statistic"]]
-        return ",".join(f"{reduce(column):+.6E}" for column in zip(*rows, strict=True))
+        }
+        reduce = reductions[self.values["statistic"]]
+        columns = (list(column) for column in zip(*rows, strict=True))
+        return ",".join(f"{reduce(column):+.6E}" for column in columns)
 
 
 RANGES = {"CURR": CURRENT_RANGES, "VOLT": VOLTAGE_RANGES}

@@ -36,14 +36,15 @@ class Profilometer(Panel):
         """Nobody can write to it."""
 
     def _begin(self) -> None:
-        sample = self.bench.world.sample_at(self.slot)
+        sample: Any = self.bench.world.sample_at(self.slot)
         if sample is None:
             return
         self.note("scan started", sample=sample.name)
         self.later(SCAN, lambda: self._end(sample))
 
     def _end(self, sample: Any) -> None:
-        if self.bench.world.sample_at(self.slot) is not sample:
+        there: Any = self.bench.world.sample_at(self.slot)
+        if there is not sample:
             self.note("scan broken off", sample=sample.name)
             return
         path = self._drop(sample)
