@@ -80,7 +80,6 @@ class World:
         self._advanced: dict[str, float] = {}
         self._told: dict[str, int] = {}
         self._ticking = False
-        self._arrivals: dict[str, list[Callable[[], None]]] = {}
         self._place(spec)
         self._fill(spec)
 
@@ -117,9 +116,9 @@ class World:
             return
         slot.sample = sample
         self.bench.note(by, "released", sample=sample.name, slot=slot.name)
-        for call in self._arrivals.get(slot.name, ()):
-            call()
         self._tick()
+        for call in slot.arrivals:
+            call()
 
     def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
         """Tell the sample in a slot that it was spun; the chuck is at rest again."""
@@ -148,13 +147,6 @@ class World:
             known = ", ".join(one for one in self.slots if "." not in one)
             raise BadBench(f"slot {name!r} is not one of {known}")
         return self.slots[name]
-
-    def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
-        """Have ``call`` made each time a sample is put into a slot."""
-        if slot not in self.slots:
-            known = ", ".join(name for name in self.slots if "." not in name)
-            raise BadBench(f"slot {slot!r} is not one of {known}")
-        self._arrivals.setdefault(slot, []).append(call)
 
     def advance(self) -> None:
         """Let the films live until now, each at the temperature of its place."""
@@ -208,7 +200,8 @@ class World:
 
     def draw(self, outlet: str, volume: float, by: str) -> dict[str, float]:
         """Take ``volume`` uL in at an outlet of a valve; what is missing is air."""
-        vessel = self._vial_at_needle() if outlet == "needle" else self._vessel(outlet)
+        at_needle = outlet == "needle"
+        vessel = self._vial_at_needle() if at_needle else self.vessels.get(outlet)
         there = sum(vessel.parts.values()) if vessel is not None else 0.0
         taken = min(volume, there)
         parts: dict[str, float] = {}
@@ -237,9 +230,7 @@ class World:
         if not wet:
             return
         if outlet != "needle":
-            vessel = self._vessel(outlet)
-            if vessel is not None:
-                add(vessel.parts, wet)
+            add(self.vessels.setdefault(outlet, Vessel(outlet)).parts, wet)
             return
         vial = self._vial_at_needle()
         slot = self._slot_below_needle()
@@ -288,9 +279,6 @@ class World:
 
     def _vials(self) -> Iterator[Any]:
         return (one for one in self.vessels.values() if one.at is not None)
-
-    def _vessel(self, name: str) -> Vessel | None:
-        return self.vessels.get(name)
 
     # -- building --------------------------------------------------------------
 
