@@ -30,13 +30,16 @@ class Limit:
     unit: str
     place: str
 
-    def __str__(self) -> str:
+    @property
+    def bounds(self) -> str:
+        """The bounds for people."""
+        low, high = units.show(self.low, self.unit), units.show(self.high, self.unit)
         if self.low == float("-inf"):
-            return f"must be at most {units.show(self.high, self.unit)}"
-        if self.high == float("inf"):
-            return f"must be at least {units.show(self.low, self.unit)}"
-        low, high = units.show(self.low, ""), units.show(self.high, self.unit)
-        return f"must be {low} to {high}"
+            return f"at most {high}"
+        return f"at least {low}" if self.high == float("inf") else f"{low} to {high}"
+
+    def __str__(self) -> str:
+        return f"must be {self.bounds}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
-from orchestrator.config import Campaign, Lab, Reference, Station, StepTemplate
+from orchestrator.config import Campaign, Lab, Limit, Reference, Station, StepTemplate
 from orchestrator.errors import Refused
 from orchestrator.lab import OPERATIONS, number, recipe_keys, signature
 from orchestrator.records import Recipe, Step
@@ -135,7 +136,7 @@ class Row:
     slot: str
     parameters: tuple[str, ...]
     duration: float
-    limits: tuple[str, ...]
+    limits: tuple[tuple[str, Limit], ...]
 
 
 def explain(recipe: Recipe, campaign: Campaign) -> list[Row]:
@@ -158,7 +159,7 @@ def explain(recipe: Recipe, campaign: Campaign) -> list[Row]:
         for key in keys:
             if key in step.parameters or (key == "volume" and "liquid" in keys):
                 held = station.limits.get(key, ())
-                limits += [f"{key} {limit} ({limit.place})" for limit in held]
+                limits += [(key, limit) for limit in held]
         rows.append(
             Row(
                 step.name,
@@ -194,11 +195,16 @@ def recipe_table(recipe: Recipe, campaign: Campaign) -> Table:
     for row in explain(recipe, campaign):
         what = "\n".join([row.operation, *row.parameters])
         expected = units.show(round(row.duration), "s")
-        limits = "\n".join(row.limits)
+        limits = "\n".join(_held(key, limit) for key, limit in row.limits)
         table.add_row(row.step, row.station, row.slot, what, expected, limits)
     minutes = units.show(round(duration(recipe) / 60), "min")
     table.caption = f"{minutes} of lab time in all, transfers included"
     return table
+
+
+def _held(key: str, limit: Limit) -> str:
+    """Return a limit in short: file and line stand for its place."""
+    return f"{key} {limit.bounds} [dim]{Path(limit.place.split(': ')[0]).name}[/dim]"
 
 
 def _value(campaign: Campaign, item: tuple[str, Value]) -> str:

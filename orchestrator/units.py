@@ -25,7 +25,8 @@ _EXAMPLES = {
     "nm": "550 nm", "mm/min": "6000 mm/min",
 }  # fmt: skip
 
-_PRETTY = (("degC", "°C"), ("uL", "µL"), ("um", "µm"), ("uA", "µA"), ("ohm", "Ω"))
+_PRETTY = (("degC", "°C"), ("uL", "µL"), ("um", "µm"), ("uA", "µA"),
+           ("uV", "µV"), ("uW", "µW"), ("ohm", "Ω"))  # fmt: skip
 
 
 class UnitError(ValueError):
@@ -146,9 +147,10 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     '3 120 ± 180 S/cm'
     >>> show(0.91512, "", 0.0021)
     '0.9151 ± 0.0021'
-    >>> show(600.0, "s")
-    '600 s'
+    >>> show(600.0, "s"), show(0.0001, "A")
+    ('600 s', '100 µA')
     """
+    value, std, unit = _prefixed(value, std, unit)
     if std is not None and math.isfinite(std) and std > 0 and math.isfinite(value):
         decimals = 1 - math.floor(math.log10(float(f"{std:.1e}")))
         text = f"{_grouped(value, decimals)} ± {_grouped(std, decimals)}"
@@ -159,6 +161,19 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     else:
         text = f"{value:g}"
     return f"{text} {pretty(unit)}".strip()
+
+
+def _prefixed(
+    value: float, std: float | None, unit: str
+) -> tuple[float, float | None, str]:
+    """Return small currents, voltages and powers in milli, micro or nano."""
+    if unit in ("A", "V", "W") and 0 < abs(value) < 1:
+        for prefix, size in (("m", 1e-3), ("u", 1e-6), ("n", 1e-9)):
+            # A hair below, because 1e-6 A is 0.9999999999999999 uA.
+            if abs(value) >= size * (1 - 1e-9) or prefix == "n":
+                std = None if std is None else std / size
+                return float(f"{value / size:.12g}"), std, f"{prefix}{unit}"
+    return value, std, unit
 
 
 def _grouped(value: float, decimals: int) -> str:
