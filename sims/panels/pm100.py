@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sims.models.light_path import LightPath
+from sims.models.light_path import LightPath, response
 from sims.scpi import ScpiError
 from sims.scpi_panel import Reply, ScpiPanel, Takes, keyword, numeric, switch
 
@@ -27,6 +27,8 @@ SMALLEST, LARGEST = 50e-9, 50e-3
 OVER = 1.05
 CLIPPED = "9.9E37"
 COUNTS = 3000
+REGISTERS = ("MEASurement", "AUXillary", "OPERation", "QUEStionable")
+"""Spelled as the manual of the power meter spells them."""
 
 
 class Pm100(ScpiPanel):
@@ -63,9 +65,37 @@ class Pm100(ScpiPanel):
                 keyword("unit", f"{power}:UNIT", "W", ["W", "DBM"]),
                 switch("auto", f"{power}:RANGe:AUTO", default=True),
                 numeric(
-                    "range", f"{power}:RANGe[:UPPer]", LARGEST, 0.0, LARGEST, ".8E"
+                    "range", f"{power}:RANGe[:UPPer]", LARGEST, SMALLEST, LARGEST, ".8E"
                 ),
                 numeric("average", "[:SENSe]:AVERage[:COUNt]", 1, 1, COUNTS, "d"),
+                numeric(
+                    "response",
+                    f"{correction}:POWer[:PDIode][:RESPonse]",
+                    response(635.0),
+                    1e-3,
+                    1.0,
+                    ".8E",
+                ),
+                numeric("delta", f"{power}:REFerence", 0.0, -1.0, 1.0, ".8E"),
+                switch("delta.on", f"{power}:REFerence:STATe", default=False),
+                switch(
+                    "filter", ":INPut[:PDIode]:FILTer[:LPASs][:STATe]", default=False
+                ),
+                numeric("brightness", ":DISPlay:BRIGhtness", 1.0, 0.0, 1.0, ".2f"),
+                numeric("contrast", ":DISPlay:CONTrast", 0.5, 0.0, 1.0, ".2f"),
+                switch("beeper", ":SYSTem:BEEPer:STATe", default=True),
+                *(
+                    numeric(
+                        f"{register}.{part}",
+                        f":STATus:{register}:{part}",
+                        0,
+                        0,
+                        65535,
+                        "d",
+                    )
+                    for register in REGISTERS
+                    for part in ("ENABle", "NTRansition", "PTRansition")
+                ),
                 numeric("line", ":SYSTem:LFRequency", 50, 50, 60, "d"),
             )
         )
@@ -85,11 +115,19 @@ class Pm100(ScpiPanel):
                 f"{zero}:ABORt": self._abort_zero,
                 f"{zero}:STATe?": lambda: str(int(self._zeroing)),
                 f"{zero}:MAGNitude?": lambda: f"{self.model.zero:.8E}",
-                f"{power}:REFerence:STATe?": lambda: "0",
+                ":SYSTem:BEEPer[:IMMediate]": lambda: None,
+                ":CALibration:STRing?": lambda: '"01-JAN-2024"',
+                **{
+                    f":STATus:{register}{part}?": lambda: "0"
+                    for register in REGISTERS
+                    for part in ("[:EVENt]", ":CONDition")
+                },
             }
         )
 
     def changed(self, key: str) -> None:
+        if key == "wavelength":
+            self.values["response"] = response(self.values["wavelength"])
         if key == "range":
             decade = math.ceil(
                 math.log10(max(self.values["range"], SMALLEST) / SMALLEST)
