@@ -1,0 +1,109 @@
+"""A `polyloop` command in a process of its own, and what it left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.campaign import Progress, fold
+from orchestrator.ledger import Event, Ledger
+
+ROOT = Path(__file__).parents[2]
+CAMPAIGN = ROOT / "lab_configs" / "pedot_pss" / "campaign.yaml"
+SPEED = "400"
+
+
+def polyloop(
+    *arguments: str | Path, timeout: float = 200.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, "COLUMNS": "160"},
+    )
+
+
+class Launched:
+    """A campaign under way."""
+
+    def __init__(self, data: Path, *arguments: str | Path) -> None:
+        self.data = data
+        self.output = data.parent / f"{data.name}.out"
+        self._file = self.output.open("a")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)],
+            cwd=ROOT,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def events(self) -> list[Event]:
+        if not (self.data / "ledger.db").exists():
+            return []
+        ledger = Ledger.of(self.data)
+        try:
+            names = ledger.campaigns()
+            return ledger.events(names[-1]) if names else []
+        finally:
+            ledger.close()
+
+    @property
+    def progress(self) -> Progress:
+        return fold(self.events)
+
+    @property
+    def id(self) -> str:
+        return self.events[0].campaign
+
+    def until(self, what: Callable[[Progress], bool], timeout: float = 120.0) -> None:
+        """Wait until the ledger says so."""
+        deadline = time.monotonic() + timeout
+        while not what(self.progress):
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.05)
+
+    def interrupt(self) -> float:
+        """Press Ctrl-C; return when, in Unix seconds."""
+        now = time.time()
+        self.process.send_signal(signal.SIGINT)
+        return now
+
+    def wait(self, timeout: float = 120.0) -> int:
+        code = self.process.wait(timeout)
+        self._file.close()
+        return code
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._file.close()
+
+
+def journal(data: Path, campaign: str, instrument: str) -> list[dict[str, Any]]:
+    """Return what a simulated instrument itself wrote down."""
+    path = data / "bench" / campaign / "journal" / f"{instrument}.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def truth(data: Path, campaign: str) -> dict[str, dict[str, Any]]:
+    """Return the last truth about each simulated sample; no part of polyloop reads it."""
+    path = data / "bench" / campaign / "truth" / "samples.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {line["sample"]: line for line in lines}
