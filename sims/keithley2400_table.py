@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sims.scpi import choice
-from sims.scpi_panel import Setting, keyword, numeric, switch
+from sims.scpi_settings import Setting, keyword, numeric, switch
 
 ELEMENTS = ("VOLT", "CURR", "RES", "TIME", "STAT")
 FUNCTIONS = {"VOLT": "VOLT:DC", "CURR": "CURR:DC", "RES": "RES"}

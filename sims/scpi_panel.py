@@ -10,22 +10,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sims.panel import Panel
-from sims.scpi import (
-    Command,
-    Errors,
-    ScpiError,
-    boolean,
-    choice,
-    commands,
-    header_pattern,
-    number,
-)
+from sims.scpi import Command, Errors, ScpiError, commands, header_pattern, number
+from sims.scpi_settings import Setting, Value
 
 if TYPE_CHECKING:
     from sims.bench import Bench
@@ -41,60 +33,6 @@ class Takes:
 
 Reply = str | Takes | None
 Action = Callable[..., Reply]
-Value = float | bool | str
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value that one header sets and, with a question mark, tells.
-
-    Parameters
-    ----------
-    key:
-        Its name in `ScpiPanel.values`; several headers may share one.
-    header:
-        As a manual writes it.
-    default:
-        The value after *RST.
-    read:
-        Text to value; refuses with `ScpiError`.
-    show:
-        Value to text.
-    limits:
-        What MIN and MAX mean, for numbers.
-    """
-
-    key: str
-    header: str
-    default: Value
-    read: Callable[[str], Value]
-    show: Callable[[Any], str]
-    limits: tuple[float, float] | None = None
-
-
-def numeric(
-    key: str, header: str, default: float, low: float, high: float, form: str = ".6E"
-) -> Setting:
-    """Describe a number."""
-    return Setting(
-        key,
-        header,
-        default,
-        lambda text: number(text, low, high, default),
-        lambda value: format(round(value) if form == "d" else value, form),
-        (low, high),
-    )
-
-
-def switch(key: str, header: str, default: bool) -> Setting:
-    """Describe something on or off."""
-    return Setting(key, header, default, boolean, lambda value: str(int(value)))
-
-
-def keyword(key: str, header: str, default: str, options: Sequence[str]) -> Setting:
-    """Describe one of several words."""
-    return Setting(key, header, default, lambda text: choice(text, options), str)
-
 
 OPERATION_COMPLETE, QUERY_ERROR, DEVICE_ERROR, EXECUTION_ERROR, COMMAND_ERROR = (
     1,

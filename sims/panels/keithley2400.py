@@ -12,11 +12,11 @@ below the level is -221; auto ohms measures with the source as programmed.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sims.keithley2400_answer import REDUCTIONS, elements
 from sims.keithley2400_table import (
     ELEMENTS,
     EXTRA_ERRORS,
@@ -34,7 +34,8 @@ from sims.models.source_meter import (
     fitting,
 )
 from sims.scpi import ScpiError, boolean, choice
-from sims.scpi_panel import Reply, ScpiPanel, Takes, Value
+from sims.scpi_panel import Reply, ScpiPanel, Takes
+from sims.scpi_settings import Value
 
 if TYPE_CHECKING:
     from sims.bench import Bench
@@ -43,8 +44,6 @@ OVERHEAD = 0.003
 """Bench seconds of a reading beside its integration. [A]"""
 RELAY = 0.010
 """Bench seconds of the output relay."""
-NOT_A_NUMBER = 9.91e37
-OVERFLOW = 9.9e37
 BUFFER_FULL = 512
 LONGEST_RUN = 2500
 
@@ -330,57 +329,16 @@ class Keithley2400(ScpiPanel):
         return [f"{numbers[e]:+.6E}" for e in ELEMENTS if e in self._elements]
 
     def _numbers(self, reading: Reading) -> dict[str, float]:
-        source = self.values["source.function"]
-        measured = {"VOLT": reading.voltage, "CURR": reading.current}
-        shown = {
-            kind: value
-            if kind in self._functions
-            else (self.values[f"source.{kind}"] if kind == source else NOT_A_NUMBER)
-            for kind, value in measured.items()
-        }
-        resistance = NOT_A_NUMBER
-        if "RES" in self._functions:
-            tiny = abs(reading.current) < 1e-12
-            resistance = OVERFLOW if tiny else reading.voltage / reading.current
-        return shown | {
-            "RES": resistance,
-            "TIME": reading.time - self._started,
-            "STAT": float(self._status_word(reading)),
-        }
-
-    def _status_word(self, reading: Reading) -> int:
-        functions, current = self._functions, self.values["source.function"] == "CURR"
-        bits = {
-            1: self.values["filter"],
-            2: self.values["terminals"] == "FRON",
-            3: reading.compliance,
-            10: "RES" in functions and self.values["res.mode"] == "AUTO",
-            11: "VOLT" in functions,
-            12: "CURR" in functions,
-            13: "RES" in functions,
-            14: not current,
-            15: current,
-            16: reading.range_compliance,
-            17: self.values["res.ocom"],
-            22: self.values["remote"],
-        }
-        return sum(1 << bit for bit, on in bits.items() if on)
+        moment = reading.time - self._started
+        return elements(reading, moment, self._functions, self.values)
 
     def _statistics(self) -> str:
         if len(self._buffer) < 2:
             raise ScpiError(-230)
         shown = [e for e in ("VOLT", "CURR", "RES") if e in self._elements]
-        rows = [[self._numbers(r)[e] for e in shown] for r in self._buffer]
-        reductions: dict[str, Callable[[list[float]], float]] = {
-            "MEAN": statistics.fmean,
-            "SDEV": statistics.stdev,
-            "MAX": max,
-            "MIN": min,
-            "PKPK": lambda column: max(column) - min(column),
-        }
-        reduce = reductions[self.values["statistic"]]
-        columns = (list(column) for column in zip(*rows, strict=True))
-        return ",".join(f"{reduce(column):+.6E}" for column in columns)
+        rows = [self._numbers(reading) for reading in self._buffer]
+        reduce = REDUCTIONS[self.values["statistic"]]
+        return ",".join(f"{reduce([row[e] for row in rows]):+.6E}" for e in shown)
 
 
 RANGES = {"CURR": CURRENT_RANGES, "VOLT": VOLTAGE_RANGES}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sims.models.matrix_card import ACTUATION, MatrixCard
 from sims.scpi import ScpiError, channels, unquoted
-from sims.scpi_panel import Reply, ScpiPanel, Takes, keyword, numeric, switch
+from sims.scpi_panel import Reply, ScpiPanel, Takes
+from sims.scpi_settings import keyword, numeric, switch
 
 if TYPE_CHECKING:
     from sims.bench import Bench

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sims.models.light_path import LightPath, response
 from sims.scpi import ScpiError
-from sims.scpi_panel import Reply, ScpiPanel, Takes, keyword, numeric, switch
+from sims.scpi_panel import Reply, ScpiPanel, Takes
+from sims.scpi_settings import keyword, numeric, switch
 
 if TYPE_CHECKING:
     from sims.bench import Bench
