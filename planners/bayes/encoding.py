@@ -14,17 +14,18 @@ from planners.data import Candidate
 from planners.space import Choice, Molecule, Space
 
 COMPONENTS = 4
-"""Most principal components kept of the descriptors of a pool."""
+"""Principal components kept of the descriptors of a pool; more if two look alike."""
 
-APART = 0.05
-"""Least distance in the cube between two molecules; closer ones get one-hot columns."""
+APART = 0.02
+"""Least distance in the cube between two molecules of a pool."""
 
 
 def components(molecule: Molecule) -> np.ndarray:
-    """Return a pool as its leading principal components, each scaled to 0..1.
+    """Return a pool as its leading principal components, within 0..1.
 
     A handful of molecules cannot tell a dozen lengthscales from each other; the
     leading components of standardised descriptors keep likes together in few columns.
+    Where even all of them leave two molecules alike, each gets a column of its own.
 
     Returns
     -------
@@ -33,17 +34,24 @@ def components(molecule: Molecule) -> np.ndarray:
     """
     table = descriptors(molecule.options).table
     u, s, _ = np.linalg.svd(table - table.mean(axis=0), full_matrices=False)
+    real = s > 1e-9 * s.max(initial=1.0)
+    u, s = u[:, real], s[real]
     # The sign of a component is the library's choice; make it ours.
-    u = u * np.sign(u[np.abs(u).argmax(axis=0), np.arange(u.shape[1])])
-    scores: np.ndarray = (u * s)[:, s > 1e-9 * s.max(initial=1.0)][:, :COMPONENTS]
-    if scores.shape[1]:
-        # One scale for all: the second component is less than the first, and stays so.
-        scores = (scores - scores.min(axis=0)) / np.ptp(scores, axis=0).max()
+    scores: np.ndarray = u * s * np.sign(u[np.abs(u).argmax(axis=0), np.arange(len(s))])
+    # One scale for all: the second component is less than the first, and stays so.
+    scores = (scores - scores.min(axis=0)) / np.ptp(scores, axis=0).max(initial=1e-9)
+    for k in range(COMPONENTS, len(s) + 1):
+        if _least_gap(scores[:, :k]) >= APART:
+            return scores[:, :k]
+    if _least_gap(scores) >= APART:
+        return scores
+    return np.hstack([scores[:, :COMPONENTS], np.eye(len(scores))])
+
+
+def _least_gap(scores: np.ndarray) -> float:
     gaps = np.linalg.norm(scores[:, None] - scores[None], axis=-1)
     np.fill_diagonal(gaps, np.inf)
-    if gaps.min(initial=np.inf) < APART:
-        scores = np.hstack([scores, np.eye(len(scores))])
-    return scores
+    return float(gaps.min(initial=np.inf))
 
 
 class Encoding:
