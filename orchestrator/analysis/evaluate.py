@@ -1,0 +1,120 @@
+"""From the runs of a trial to what the planner learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from orchestrator.analysis.readings import AnalysisError
+from orchestrator.errors import PolyloopError
+from orchestrator.records import Document, Measurement, MeasurementRule
+from orchestrator.units import UnitError, convert
+from planners.data import Candidate, Estimate, Objective, Observation
+
+Analysis = Callable[
+    [Mapping[str, list[Document]], Mapping[str, Measurement]], Measurement
+]
+
+
+T = TypeVar("T")
+
+
+class NotBelieved(PolyloopError):
+    """An objective was not measured, or not so that it is believed."""
+
+
+def evaluate(
+    rules: Sequence[MeasurementRule],
+    documents: Mapping[str, list[Document]],
+    build: Callable[[str], Analysis] | None = None,
+) -> dict[str, Measurement]:
+    """Work out every quantity of a sample from its runs, in the order of the rules.
+
+    Parameters
+    ----------
+    rules:
+        How each quantity is worked out.
+    documents:
+        The documents of each step's run, by the step's name.
+    build:
+        Returns the analysis of a name; the lab's own ones when not given.
+
+    Raises
+    ------
+    AnalysisError
+        Naming the quantity, and what is missing.
+    """
+    if build is None:
+        from orchestrator.lab import build_analysis
+
+        build = build_analysis
+    found: dict[str, Measurement] = {}
+    for rule in rules:
+        try:
+            measurement = build(rule.analysis)(
+                {
+                    role: _named(documents, step, "run of step")
+                    for role, step in rule.runs.items()
+                },
+                {
+                    role: _named(found, name, "measurement")
+                    for role, name in rule.of.items()
+                },
+            )
+        except AnalysisError as error:
+            raise AnalysisError(f"{rule.quantity}: {error}") from error
+        found[rule.quantity] = replace(measurement, quantity=rule.quantity)
+    return found
+
+
+def observe(
+    candidate: Candidate,
+    objectives: Sequence[Objective],
+    measurements: Mapping[str, Measurement],
+) -> Observation:
+    """Return what the planner learns: an estimate for each objective, in its unit.
+
+    Parameters
+    ----------
+    candidate:
+        The candidate as it was made.
+    objectives:
+        What the planner wants to know; each is measured under its own name.
+    measurements:
+        What was measured, by quantity.
+
+    Raises
+    ------
+    NotBelieved
+        If an objective was not measured, or its measurement is not believed.
+    """
+    estimates = {}
+    for objective in objectives:
+        measured = measurements.get(objective.name)
+        if measured is None:
+            raise NotBelieved(f"{objective.name}: was not measured")
+        if not measured.believed:
+            why = "; ".join(measured.doubts) or "no reason given"
+            raise NotBelieved(f"{objective.name}: is not believed: {why}")
+        if objective.scale == "log" and not measured.value > 0.0:
+            raise NotBelieved(
+                f"{objective.name}: {measured.value:g} {measured.unit} is not above 0, "
+                f"and the objective is on a log scale"
+            )
+        try:
+            value, above = (
+                convert(one, measured.unit, objective.unit)
+                for one in (measured.value, measured.value + measured.std)
+            )
+        except UnitError as error:
+            raise NotBelieved(f"{objective.name}: {error}") from error
+        std = measured.std if measured.unit == objective.unit else abs(above - value)
+        estimates[objective.name] = Estimate(value, std)
+    return Observation(candidate, estimates)
+
+
+def _named(given: Mapping[str, T], name: str, kind: str) -> T:
+    if name not in given:
+        raise AnalysisError(f"no {kind} {name}; there are {', '.join(given) or 'none'}")
+    return given[name]
