@@ -1,7 +1,6 @@
-r"""Tecan Cavro XCalibur: DT framing, command strings, errors and reports.
+"""Tecan Cavro XCalibur: command strings, errors and reports.
 
-9600 8N1. ``/`` address data ``\r`` is answered ``/0`` status data
-``\x03\r\n``. The status byte is 0x40, plus 0x20 when ready, plus the error code.
+9600 8N1, DT or OEM framing. The status byte is 0x40, plus 0x20 when ready, plus the error code.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sims import spec as checks
+from sims.cavro_framing import Block, DtFraming, OemFraming
 from sims.models.syringe_pump import PRESETS, SyringePump
 from sims.panel import Panel
 from sims.spec import BadBench
@@ -54,33 +54,6 @@ class Trouble(Exception):
         self.code = code
 
 
-class DtFraming:
-    """Blocks from ``/`` to carriage return; bytes outside of them are ignored."""
-
-    def __init__(self) -> None:
-        self._block: bytearray | None = None
-
-    def take(self, data: bytes) -> list[tuple[str, str]]:
-        """Return the blocks that are complete: address and text."""
-        blocks = []
-        for byte in data:
-            if byte == ord("/"):
-                self._block = bytearray()
-            elif self._block is not None and byte == ord("\r"):
-                text = self._block.decode("latin-1")
-                if text:
-                    blocks.append((text[0], text[1:]))
-                self._block = None
-            elif self._block is not None:
-                self._block.append(byte)
-        return blocks
-
-    @staticmethod
-    def answer(status: int, data: str) -> bytes:
-        """Return the block that answers."""
-        return b"/0" + bytes([status]) + data.encode("ascii") + b"\x03\r\n"
-
-
 class Cavro(Panel):
     """A syringe pump with a distribution valve."""
 
@@ -96,7 +69,8 @@ class Cavro(Panel):
         switch = int(checks.number(settings.get("address", 0), f"{where}.address", 0))
         self.address = chr(ord("1") + switch)
         self.groups = {"_", chr(0x41 + switch // 2 * 2), chr(0x51 + switch // 4 * 4)}
-        self.framing = DtFraming()
+        self._dt, self._oem = DtFraming(), OemFraming()
+        self.framing: DtFraming | OemFraming = self._dt
         self.error = 0
         self.initialised = False
         self.overloaded = 0
@@ -112,14 +86,22 @@ class Cavro(Panel):
 
     def receive(self, data: bytes) -> None:
         """Answer the blocks for this pump; obey those for its group in silence."""
-        for address, text in self.framing.take(data):
+        for address, text in self._blocks(data):
             if address == self.address:
-                code, told = self._obey(text)
+                code, told = (self.error, "") if text is None else self._obey(text)
                 busy = self._running and not self._quiet
                 status = 0x40 | (0 if busy else 0x20) | code
                 self.say(self.framing.answer(status, told))
-            elif address in self.groups:
+            elif address in self.groups and text is not None:
                 self._obey(text)
+
+    def _blocks(self, data: bytes) -> list[Block]:
+        """Take bytes apart; after the first OEM frame the pump is deaf to DT."""
+        framed = self._oem.take(data)
+        if framed:
+            self.framing = self._oem
+        blocks = self._dt.take(data)
+        return framed if self.framing is self._oem else blocks
 
     # -- strings ----------------------------------------------------------------------
 

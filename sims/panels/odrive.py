@@ -27,6 +27,8 @@ INVALID_STATE, CONTROLLER_FAILED, WATCHDOG = 0x1, 0x200, 0x800
 OVERSPEED, INVALID_INPUT_MODE = 0x1, 0x2
 TORQUE, VELOCITY, POSITION = 1, 2, 3
 PASSTHROUGH, RAMP, TRAPEZOID = 1, 2, 5
+INPUT_MODES = {0, 1, 2, 3, 5, 6}
+"""Of these a mode that does not fit the control mode moves nothing."""
 HARD = 200.0
 """Turns/s² when only the current limits the acceleration."""
 TOLERANCE = 1.2
@@ -360,7 +362,7 @@ class ODrive(Panel):
             self.chuck.drive(
                 limit * 2 if torque > 0.0 else 0.0, HARD * abs(torque) + 1.0
             )
-        else:
+        elif follow not in INPUT_MODES:
             self._idle()
             self._fail("axis0.controller.error", INVALID_INPUT_MODE)
             self._fail("axis0.error", CONTROLLER_FAILED)
