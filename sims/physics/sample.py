@@ -75,6 +75,7 @@ class Sample:
         self._crack = 1.0  # what cracks leave of the conductivity
         self._wet = 0.0  # of ink not yet dried: nm, when it will
         self._moist = 0.0  # µm of water in it
+        self._ink = 0.0  # µL, of the latest coat
         self._annealed = 0.0  # min at 110 degC
         self._age = 0.0  # s since the last liquid
 
@@ -92,6 +93,8 @@ class Sample:
         ink = volumes.pop("ink", 0.0)
         if ink > 0.0:
             self._coat(ink, at)
+        if self._wet > 0.0 and volumes.get("water", 0.0) <= self.lab.air.capacity:
+            self._water_down(volumes.pop("water", 0.0))
         before, total = self.puddle.volume, sum(volumes.values())
         for name, volume in volumes.items():
             if name == "water":
@@ -117,7 +120,9 @@ class Sample:
             return
         ink = self.lab.ink
         final = dry_thickness(ink, rpm, 40.0 + self.luck.humidity)
-        final *= self.luck.thickness
+        # Water in the ink thins it; what had dried before the spin hardly counts.
+        poured = self._ink / self.lab.air.area * 10.0
+        final *= self.luck.thickness * min(1.0, poured / max(self._moist, 1e-9))
         if final < ink.floor:
             self._lose_coverage(
                 "incomplete coverage", 1.0 - 0.7 * (1.0 - final / ink.floor)
@@ -135,12 +140,13 @@ class Sample:
             return
         hot = temperature + self.luck.place * (temperature - ROOM) / 100.0
         while seconds > 1e-9:
-            if self.puddle.volume > 0.0:
-                step = self._react(min(seconds, LONGEST_STEP), hot)
+            if self._wet > 0.0:
+                seconds -= self._dry_ink(seconds, hot)
+            elif self.puddle.volume > 0.0:
+                seconds -= self._react(min(seconds, LONGEST_STEP), hot)
             else:
-                step = seconds
-                self._bake(step, hot)
-            seconds -= step
+                self._bake(seconds, hot)
+                break
         self._note_heat(to, temperature)
         self.at = to
 
@@ -209,26 +215,43 @@ class Sample:
     def _coat(self, volume: float, at: float) -> None:
         """Pour ink: a wet layer, as thick as it would dry unspun."""
         lab, air = self.lab, self.lab.air
-        if self._pedot > 0.0:  # another coat on a film
-            if self._annealed < 10.0:
+        if self._wet <= 0.0:
+            if self._pedot > 0.0 and self._annealed < 10.0:
                 self._pedot *= 0.5  # the layer below partly dissolves again
-            self._settle()
-        self._wet = lab.ink.dried(volume, air.area)
-        self._moist = volume / air.area * 10.0
-        self._annealed = self._age = 0.0
-        if volume / air.area < lab.failures.least_volume:
-            share = volume / air.area / lab.failures.least_volume
-            self._lose_coverage("incomplete coverage", share)
-        if self.luck.dewets < lab.failures.dewetting(at / 3600.0):
-            self._lose_coverage("dewetted", 0.3 + 0.5 * self.luck.coverage)
+            self._ink = self._moist = self._annealed = 0.0
+            if self.luck.dewets < lab.failures.dewetting(at / 3600.0):
+                self._lose_coverage("dewetted", 0.3 + 0.5 * self.luck.coverage)
+        self._ink += volume
+        self._wet += lab.ink.dried(volume, air.area)
+        self._moist += volume / air.area * 10.0
+        self._age = 0.0
+
+    def _water_down(self, volume: float) -> None:
+        """Let water join the wet ink."""
+        self._moist += volume / self.lab.air.area * 10.0
+
+    def _dry_ink(self, most: float, temperature: float) -> float:
+        """Let wet ink dry for up to ``most`` s; return the seconds it took."""
+        rate = self.lab.air.drying(temperature)
+        needed = max(0.0, self._moist / rate) if rate > 0.0 else inf
+        if most < needed:
+            self._moist -= rate * most
+            return most
+        self._settle()
+        return needed
 
     def _settle(self) -> None:
         """Count the wet layer as film."""
-        fresh = self._wet * film.pedot_fraction(self.lab.ink.pss_ratio)
-        if fresh <= 0.0:
+        if self._wet <= 0.0:
             return
+        fresh = self._wet * film.pedot_fraction(self.lab.ink.pss_ratio)
+        if self._pedot > 0.0:  # a further coat adds less than its own thickness
+            fresh *= 0.85 + 0.15 * self.luck.coverage
         self._pedot += fresh
         self._wet = self._moist = 0.0
+        wetted = self._ink / self.lab.air.area / self.lab.failures.least_volume
+        if wetted < 1.0:
+            self._lose_coverage("incomplete coverage", wetted)
         if self.luck.cracks < self.lab.failures.cracking(self.state.thickness):
             self._break_up("cracked")
 
@@ -277,14 +300,6 @@ class Sample:
 
     def _bake(self, seconds: float, temperature: float) -> None:
         """Let a dry sample sit for a while."""
-        if self._wet > 0.0:
-            rate = self.lab.air.drying(temperature)
-            needed = max(0.0, self._moist / rate) if rate > 0.0 else inf
-            if seconds < needed:
-                self._moist -= rate * seconds
-                return
-            self._settle()
-            seconds -= needed
         if self._pedot <= 0.0:
             return
         self._annealed += anneal_minutes(seconds, temperature)
@@ -315,13 +330,17 @@ class Sample:
         if why in self.flaws:
             return
         self._coverage *= max(0.0, min(1.0, left))
-        self.flaws = (*self.flaws, why)
+        self._flawed(why)
 
     def _break_up(self, why: str) -> None:
         if why in self.flaws:
             return
         self._crack = 0.1 + 0.4 * self.luck.coverage
+        self._flawed(why)
+
+    def _flawed(self, why: str) -> None:
         self.flaws = (*self.flaws, why)
+        self._note(self.at, why)
 
     def _pipetted(self, volume: float) -> float:
         noise = self.lab.noise

