@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from sims import memory
 from sims.bench import Bench
 from sims.spec import BadBench, read
 
@@ -50,12 +51,14 @@ def main() -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bench.stop())
+    memory.recall(bench)
     bench.start()
     for name, port in bench.ports.items():
         sys.stdout.write(f"{name} {port.link}\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     bench.run()
+    memory.save(bench)
     return 0
 
 

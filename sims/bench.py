@@ -87,7 +87,7 @@ class Bench:
         self._count = itertools.count()
         self._arrived: dict[str, float] = {}
         self._files: dict[Path, TextIO] = {}
-        self._rngs: dict[str, np.random.Generator] = {}
+        self.rngs: dict[str, np.random.Generator] = {}
         self._stopping = False
         self.world = World(self, spec)
         self.instruments: dict[str, Panel] = {}
@@ -125,10 +125,16 @@ class Bench:
 
     def rng(self, name: str) -> np.random.Generator:
         """Return the source of chance of this name; the same seed gives the same lab."""
-        if name not in self._rngs:
+        if name not in self.rngs:
             word = zlib.crc32(name.encode())
-            self._rngs[name] = np.random.default_rng([self.seed, word])
-        return self._rngs[name]
+            self.rngs[name] = np.random.default_rng([self.seed, word])
+        return self.rngs[name]
+
+    def go_on_from(self, now: float, rngs: dict[str, np.random.Generator]) -> None:
+        """Let bench time and chance go on from where another life of it stopped."""
+        self.clock.go_on_from(now)
+        self._now = now
+        self.rngs = rngs
 
     def start(self) -> None:
         """Make the ports."""

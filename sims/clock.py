@@ -22,6 +22,10 @@ class BenchClock:
         """Return bench seconds since the start."""
         return (time.monotonic() - self._started) * self.speed
 
+    def go_on_from(self, now: float) -> None:
+        """Have it be ``now`` bench seconds."""
+        self._started = time.monotonic() - now / self.speed
+
 
 class StoppedClock(BenchClock):
     """A clock that stands until it is set: for a bench without ports."""
@@ -33,3 +37,7 @@ class StoppedClock(BenchClock):
     def now(self) -> float:
         """Return the bench seconds that it was set to."""
         return self.time
+
+    def go_on_from(self, now: float) -> None:
+        """Have it be ``now`` bench seconds."""
+        self.time = now

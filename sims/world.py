@@ -77,8 +77,8 @@ class World:
         self.slots: dict[str, Slot] = {}
         self.vessels: dict[str, Vessel] = {}
         self._laboratory: Laboratory | None = None
-        self._advanced: dict[str, float] = {}
-        self._told: dict[str, int] = {}
+        self.lived: dict[str, float] = {}
+        self.told: dict[str, int] = {}
         self._ticking = False
         self._place(spec)
         self._fill(spec)
@@ -152,17 +152,17 @@ class World:
         """Let the films live until now, each at the temperature of its place."""
         now = self.bench.now
         for slot in self.slots.values():
-            if slot.sample is not None and slot.sample.name in self._advanced:
+            if slot.sample is not None and slot.sample.name in self.lived:
                 self._advance(slot.sample, now, slot.temperature)
-        if self.carried is not None and self.carried.name in self._advanced:
+        if self.carried is not None and self.carried.name in self.lived:
             self._advance(self.carried, now, AMBIENT)
 
     def _advance(self, sample: Sample, now: float, temperature: float) -> None:
-        if now > self._advanced[sample.name]:
+        if now > self.lived[sample.name]:
             sample.advance(now, temperature)
-            self._advanced[sample.name] = now
-        if len(sample.history) != self._told.get(sample.name, 0):
-            self._told[sample.name] = len(sample.history)
+            self.lived[sample.name] = now
+        if len(sample.history) != self.told.get(sample.name, 0):
+            self.told[sample.name] = len(sample.history)
             self._tell(sample)
 
     def _tick(self) -> None:
@@ -170,7 +170,7 @@ class World:
         hot = any(
             slot.heat is not None
             and slot.sample is not None
-            and slot.sample.name in self._advanced
+            and slot.sample.name in self.lived
             for slot in self.slots.values()
         )
         if hot and not self._ticking:
@@ -243,7 +243,7 @@ class World:
             self.advance()
             sample = slot.sample
             sample.pour(wet, self.bench.now)
-            self._advanced.setdefault(sample.name, self.bench.now)
+            self.lived.setdefault(sample.name, self.bench.now)
             self.bench.note(
                 by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
             )

@@ -1,0 +1,53 @@
+"""What a bench still knows after it was switched off and on again: its matter.
+
+Samples stay where they lie, half made or finished, liquids stay in their vials, and
+bench time goes on from where it stopped. Instruments forget: they were without power.
+The file is the bench's own and is read by nobody else.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sims.bench import Bench
+
+FILE = "memory.pickle"
+
+
+def save(bench: Bench) -> None:
+    """Write down what the bench holds, all at once or not at all."""
+    world = bench.world
+    content = {
+        "now": bench.now,
+        "rngs": bench.rngs,
+        "samples": {name: slot.sample for name, slot in world.slots.items()},
+        "carried": world.carried,
+        "vessels": {name: dict(one.parts) for name, one in world.vessels.items()},
+        "lived": world.lived,
+        "told": world.told,
+    }
+    path = bench.directory / FILE
+    part = path.with_suffix(".part")
+    part.write_bytes(pickle.dumps(content))
+    part.replace(path)
+
+
+def recall(bench: Bench) -> bool:
+    """Put everything back where it was; return False where there is no memory."""
+    path: Path = bench.directory / FILE
+    if not path.exists():
+        return False
+    content = pickle.loads(path.read_bytes())  # noqa: S301 - our own file
+    world = bench.world
+    bench.go_on_from(content["now"], content["rngs"])
+    for name, sample in content["samples"].items():
+        world.slots[name].sample = sample
+    world.carried = content["carried"]
+    for name, parts in content["vessels"].items():
+        world.vessels[name].parts = parts
+    world.lived = content["lived"]
+    world.told = content["told"]
+    return True
