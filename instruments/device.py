@@ -52,6 +52,7 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         self._cancelled = threading.Event()
         self._guard = threading.Lock()
         self._stopped = False
+        self._acts = 0
 
     def make_link(self, port: str) -> Link:
         """Return the link, with this instrument's serial settings, not yet open."""
@@ -76,31 +77,45 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         """Whether it was stopped and not prepared since."""
         return self._stopped
 
+    @property
+    def acting(self) -> bool:
+        """Whether a verb is under way."""
+        return self._acts > 0
+
     def ready(self) -> None:
         """Let verbs act again; the last line of a `prepare`."""
         with self._guard:
             self._stopped = False
             self._cancelled = threading.Event()
 
-    def begin(self, work: Work, *, within: float) -> DeviceStatus:
+    def begin(self, work: Work, *, within: float, alone: bool = True) -> DeviceStatus:
         """Have ``work`` done in a thread; the status ends with it.
 
         ``within`` is in lab seconds, and the last line of defence: work that knows
-        better why it takes too long says so earlier.
+        better why it takes too long says so earlier. Work that acts is ``alone``;
+        work that only asks may go on beside it.
         """
         with self._guard:
             if self._stopped:
                 raise Rejected(f"{self.place}: was stopped; prepare it before it acts")
+            if alone and self._acts:
+                raise Rejected(f"{self.place}: is still doing what it was told before")
+            self._acts += alone
             cancelled = self._cancelled
         status = DeviceStatus(self, timeout=self.clock.real(within) + LINK_MARGIN)
 
         def carry_out() -> None:
+            trouble: Exception | None = None
             try:
                 work(cancelled)
             except Exception as error:  # noqa: BLE001 - the top of a thread
-                status.set_exception(error)
-            else:
+                trouble = error
+            with self._guard:
+                self._acts -= alone
+            if trouble is None:
                 status.set_finished()
+            else:
+                status.set_exception(trouble)
 
         threading.Thread(target=carry_out, name=self.name, daemon=True).start()
         return status
@@ -112,7 +127,7 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
 
     def trigger(self) -> DeviceStatus:
         """Ask for the readings; done when they have been answered."""
-        return self.begin(lambda _: self.refresh(), within=0.0)
+        return self.begin(lambda _: self.refresh(), within=0.0, alone=False)
 
     def stop(self, *, success: bool = False) -> None:
         """Make safe at once, whatever other threads are doing; may be repeated."""

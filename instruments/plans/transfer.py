@@ -1,0 +1,32 @@
+"""Carry a sample from one slot to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bluesky import plan_stubs as bps
+
+from instruments.plans.places import Place
+from instruments.plans.rest import Plan, at_rest, cross, set_to
+
+
+def transfer(gantry: Any, *, source: Place, target: Place) -> Plan:
+    """Take the sample out of ``source`` and put it down in ``target``.
+
+    Moves cross the bench at the top only. The gripper has no sensor: whether it holds
+    a sample is for the one who knows what lies in which slot.
+    """
+    yield from at_rest(_transfer(gantry, source, target), gantry=gantry)
+
+
+def _transfer(gantry: Any, source: Place, target: Place) -> Plan:
+    yield from bps.trigger(gantry, wait=True)
+    yield from cross(gantry, source.x, source.y)
+    yield from set_to(gantry.gripper, "open")
+    yield from set_to(gantry.at, source.at)
+    yield from set_to(gantry.gripper, "closed")
+    yield from cross(gantry, target.x, target.y)
+    yield from set_to(gantry.at, target.at)
+    yield from set_to(gantry.gripper, "open")
+    yield from bps.trigger_and_read([gantry])
+    yield from cross(gantry, target.x, target.y)
