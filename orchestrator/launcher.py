@@ -152,7 +152,8 @@ def carry_out(name: str, options: Options, show: Show) -> Progress:
         stack.callback(ledger.close)
         stack.enter_context(_interruptible(interrupted))
         logs = data / "logs" / name
-        ports = _bench(stack, campaign, data / "bench" / name, speed, logs)
+        ports = data / "bench" / name
+        _bench(stack, campaign, ports, speed, int(started["seed"]), logs)
         station_child = processes.start(
             "station",
             [
@@ -295,26 +296,30 @@ def _copy(campaign: Campaign, target: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _bench(
-    stack: ExitStack, campaign: Campaign, directory: Path, speed: float, logs: Path
-) -> Path:
-    """Start the simulated bench of a lab that has one; return where its ports are."""
-    if campaign.lab.bench is None:
-        return Path("/")
+    stack: ExitStack,
+    campaign: Campaign,
+    directory: Path,
+    speed: float,
+    seed: int,
+    logs: Path,
+) -> None:
+    """Start the simulated bench of a lab that has one; its ports are in ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
+    if campaign.lab.bench is None:
+        return
     child = processes.start(
         "bench",
         [
             *_python("sims"),
             str(campaign.lab.bench),
             *("--dir", str(directory), "--speed", str(speed)),
-            *("--seed", str(campaign.planner.seed)),
+            *("--seed", str(seed)),
         ],
         logs,
         {},
     )
     stack.callback(child.end)
     child.line_with("ready", 60.0)
-    return directory
 
 
 def _prefect(
