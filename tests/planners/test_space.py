@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planners.bayes.encoding import Encoding
-from planners.data import Candidate
+from planners.data import Candidate, Value
 from planners.space import Caps, Choice, Molecule, Real, Space, SpaceError
 from tests.conformance import SPACE
 
