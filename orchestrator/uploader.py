@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import math
 import os
 import signal
 import threading
@@ -38,6 +39,9 @@ POLL = 0.5
 GRACE = 10.0
 """Seconds given to the upload of what is complete after SIGTERM."""
 
+PATIENCE = 10.0
+"""Seconds before Tiled is asked again after it did not answer."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,8 +56,15 @@ class Uploader:
         self.refused: set[str] = set()
         self._list.write_text("".join(f"{uid}\n" for uid in sorted(self.uploaded)))
 
-    def upload(self, deadline: float | None = None) -> int:
-        """Write what is complete until a monotonic ``deadline``; return how many.
+    def upload(
+        self,
+        *,
+        deadline: float = math.inf,
+        ended: threading.Event | None = None,
+    ) -> int:
+        """Write what is complete; return how many runs that were.
+
+        Stops early at a ``deadline`` (monotonic, in s) or when ``ended`` is set.
 
         Raises
         ------
@@ -61,11 +72,11 @@ class Uploader:
             When Tiled does not answer.
         """
         import httpx
-        from jsonschema import ValidationError
+        from jsonschema import ValidationError  # type: ignore[import-untyped]
 
         count = 0
         for uid in complete_runs(self.data, self.uploaded | self.refused):
-            if deadline is not None and time.monotonic() > deadline:
+            if time.monotonic() > deadline or (ended and ended.is_set()):
                 break
             path = journal_directory(self.data)
             try:
@@ -152,16 +163,21 @@ def run(data: Path, url: str, ended: threading.Event) -> None:
     while not ended.is_set():
         try:
             with open_catalog(data, url) as catalog:
-                if not catalog.ours:
-                    raise CatalogUnavailable("another uploader is at work")
-                uploader = Uploader(data, catalog)
-                _log.info("catalog of %s: %d runs", data, len(uploader.uploaded))
-                while not ended.wait(POLL):
-                    uploader.upload(deadline=time.monotonic() + 5.0)
-                uploader.upload(deadline=time.monotonic() + GRACE)
+                if catalog.ours:
+                    _upload_until(ended, Uploader(data, catalog))
+                    continue
+            _log.warning("%s: another uploader is at work", data)
         except CatalogUnavailable as error:
             _log.warning("%s: %s; the journal keeps the runs", data, error)
-            ended.wait(10.0)
+        ended.wait(PATIENCE)
+
+
+def _upload_until(ended: threading.Event, uploader: Uploader) -> None:
+    _log.info("catalog of %s: %d runs", uploader.data, len(uploader.uploaded))
+    while not ended.wait(POLL):
+        uploader.upload(ended=ended)
+    uploader.upload(deadline=time.monotonic() + GRACE)
+    _log.info("catalog of %s: %d runs", uploader.data, len(uploader.uploaded))
 
 
 def main(arguments: list[str] | None = None) -> None:
