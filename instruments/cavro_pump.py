@@ -128,7 +128,9 @@ class CavroClient:
     def ready(self) -> bool:
         """Whether the last string has been carried out; raises the error that ended it."""
         answer = self.ask("Q")
-        self.check("Q", answer)
+        # While it initialises a pump is busy and, still, not initialised.
+        if answer.ready or answer.error != NOT_INITIALISED:
+            self.check("Q", answer)
         return answer.ready
 
     def check(self, data: str, answer: DtAnswer) -> None:
