@@ -56,7 +56,7 @@ def test_the_upper_bound_is_that_of_the_stock_to_its_last_digit() -> None:
 
 
 def test_what_is_outside_the_space_is_named_with_its_bounds() -> None:
-    values = {
+    values: dict[str, Value] = {
         "acid": "acetic",
         "concentration": 18.0,
         "temperature": 20.0,
