@@ -1,7 +1,8 @@
 """GRBL 1.1h: the stream of lines and real-time characters of a gantry controller.
 
 115200 8N1. Opening the port resets the controller, as on an Arduino; the coolant
-output closes the gripper (M8 or M7 close, M9 open), so a reset opens it.
+outputs drive the two coils of the gripper's bistable valve: M8 closes it, M7 opens it,
+with neither (M9, a reset, no power) it stays as it was.
 """
 
 from __future__ import annotations
@@ -396,11 +397,13 @@ class Grbl(Panel):
         self._work_on()
 
     def _coolant(self, *, flood: bool, mist: bool) -> None:
-        closed = flood or mist
-        if closed != self._closed:
-            self._closed = closed
-            world = self.bench.world
+        if flood == mist:
+            return
+        closed = flood
+        world = self.bench.world
+        if closed != (self._closed or world.carried is not None):
             (world.grip if closed else world.release)(self.gantry.true, self.name)
+        self._closed = closed
 
     # -- $ --------------------------------------------------------------------------
 

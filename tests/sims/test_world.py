@@ -43,9 +43,17 @@ class Hands:
 
     def carry(self, start: tuple[float, ...], end: tuple[float, ...]) -> None:
         self.go(start)  # type: ignore[arg-type]
-        self.say("M8")
+        self.close()
         self.go(end)  # type: ignore[arg-type]
+        self.open()
+
+    def close(self) -> None:
         self.say("M9")
+        self.say("M8")
+
+    def open(self) -> None:
+        self.say("M9")
+        self.say("M7")
 
     def pump(self, string: str) -> None:
         self.desk.ask("pump", f"/1{string}R\r".encode(), wait=60.0)
@@ -90,11 +98,11 @@ def test_a_carried_sample_is_in_exactly_one_place(desk: Desk) -> None:
     hands = Hands(desk)
     sample = sample_in(desk, "rack.1")
     hands.go(RACK)
-    hands.say("M8")
+    hands.close()
     assert desk.bench.world.carried is sample
     assert sample_in(desk, "rack.1") is None
     hands.go(CHUCK)
-    hands.say("M9")
+    hands.open()
     assert desk.bench.world.carried is None
     assert sample_in(desk, "chuck") is sample
     assert [one for one in desk.events("gantry") if one != "moved"] == [
@@ -110,17 +118,18 @@ def test_a_sample_let_go_in_the_air_is_lost(desk: Desk) -> None:
     assert desk.events("gantry")[-1] == "dropped"
     assert desk.bench.world.carried is None
     hands.go(RACK)
-    hands.say("M8")
+    hands.close()
     assert desk.events("gantry")[-1] == "gripped nothing"
 
 
-def test_a_reset_opens_the_gripper(desk: Desk) -> None:
+def test_a_reset_leaves_the_gripper_as_it_was(desk: Desk) -> None:
     hands = Hands(desk)
     hands.go(RACK)
-    hands.say("M8")
+    hands.close()
     hands.say("G53 G0 Z-5")
     desk.ask("gantry", b"\x18")
-    assert desk.events("gantry")[-1] == "dropped"
+    assert "dropped" not in desk.events("gantry")
+    assert desk.bench.world.carried is not None
 
 
 def test_ink_poured_and_spun_leaves_a_thin_film(desk: Desk) -> None:
@@ -191,7 +200,7 @@ def test_the_same_seed_gives_the_same_lab(tmp_path: Path) -> None:
         hands.spin(3000, 20)
         hands.carry(CHUCK, (-260, -140, -80))
         hands.go((-260, -140, -80))
-        hands.say("M8")
+        hands.close()
         desk.close()
         path = desk.bench.directory / "truth" / "samples.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
