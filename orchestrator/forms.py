@@ -207,14 +207,16 @@ class RangeForm(Form):
 
 
 def _kind(value: object) -> str:
+    """Return the form's tag; no tag is a key of a form, which tells them apart."""
     keys = value if isinstance(value, dict) else {}
-    return next((kind for kind in ("molecule", "choice") if kind in keys), "range")
+    kinds = ("molecule", "choice")
+    return "a " + next((kind for kind in kinds if kind in keys), "range")
 
 
 ParameterForm = Annotated[
-    Annotated[MoleculeForm, Tag("molecule")]
-    | Annotated[ChoiceForm, Tag("choice")]
-    | Annotated[RangeForm, Tag("range")],
+    Annotated[MoleculeForm, Tag("a molecule")]
+    | Annotated[ChoiceForm, Tag("a choice")]
+    | Annotated[RangeForm, Tag("a range")],
     Discriminator(_kind),
 ]
 

@@ -35,27 +35,31 @@ class Operation:
 
     ``plan`` is module:function; ``seconds`` is how long it takes in the lab, beside
     the parameter ``duration`` where it has one. A ``transfer`` is never written in a
-    recipe: the dispatcher moves samples.
+    recipe: the dispatcher moves samples. A ``plumbed`` one takes its liquids from ports
+    of the valve, not from vials.
     """
 
     plan: str
     seconds: float
     kind: Literal["act", "measure", "transfer"]
+    plumbed: bool = False
 
 
 OPERATIONS: dict[str, Operation] = {
     "transfer": Operation("instruments.plans.transfer:transfer", 30.0, "transfer"),
     "put_away": Operation("instruments.plans.transfer:put_away", 30.0, "transfer"),
-    "dispense": Operation("instruments.plans.coat:dispense", 40.0, "act"),
-    "rinse": Operation("instruments.plans.treat:rinse", 40.0, "act"),
-    "spin": Operation("instruments.plans.coat:spin", 15.0, "act"),
-    "reach": Operation("instruments.plans.anneal:reach", 240.0, "act"),
-    "hold": Operation("instruments.plans.anneal:hold", 5.0, "act"),
-    "heat": Operation("instruments.plans.anneal:heat", 240.0, "act"),
+    "dispense": Operation("instruments.plans.dispense:dispense", 40.0, "act"),
+    "rinse": Operation("instruments.plans.dispense:rinse", 40.0, "act", plumbed=True),
+    "spin": Operation("instruments.plans.spin:spin", 15.0, "act"),
+    "reach": Operation("instruments.plans.heat:reach", 240.0, "act"),
+    "hold": Operation("instruments.plans.heat:hold", 5.0, "act"),
+    "heat": Operation("instruments.plans.heat:heat", 240.0, "act"),
     "light": Operation("instruments.plans.measure:light", 10.0, "measure"),
     "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure"),
     "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure"),
 }  # fmt: skip
+
+_NOTHING = Operation("", 0.0, "act")
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +305,8 @@ def resolve(
         number is beyond a limit of the station or its instruments.
     """
     at = lab.stations[station]
-    if operation not in at.operations:
+    carries = OPERATIONS.get(operation, _NOTHING).kind == "transfer"
+    if operation not in at.operations and not (carries and station == lab.arm):
         raise Refused(f"{station}: {operation} — {near(operation, at.operations)}")
     wanted = signature(operation).parameters
     for key in parameters:

@@ -278,7 +278,11 @@ def _objectives(
             rule = f"the recipe does not measure it: {near(name, measured)}"
             raise source.refusal(where, name, rule)
         unit = ANALYSES[measured[name]].unit
-        if one.unit != unit:
+        try:
+            known = one.unit == unit or units.same_kind(one.unit, unit)
+        except units.UnitError as error:
+            raise source.refusal((*where, "unit"), one.unit, str(error)) from None
+        if not known:
             rule = f"the recipe measures it in {unit}"
             raise source.refusal((*where, "unit"), one.unit, rule)
         yield Objective(name, one.unit, one.direction, one.scale)

@@ -30,6 +30,9 @@ from orchestrator.lab import (
 from orchestrator.settings import CABLE, read_settings, unit_of
 from orchestrator.strict_yaml import Source, Where, near, read
 
+_BROKEN = (ImportError, AttributeError, NameError, SyntaxError, TypeError, ValueError)
+"""What importing a driver that is not finished raises."""
+
 
 def read_lab(path: Path, *, check_drivers: bool) -> Lab:
     """Read and check a lab (see `orchestrator.config.load_lab`)."""
@@ -132,7 +135,7 @@ def _instruments(
 def _settings(source: Source, instrument: str, name: str) -> Any:
     try:
         made = driver(name)
-    except (ImportError, AttributeError) as error:
+    except _BROKEN as error:
         where: Where = ("instruments", instrument, "driver")
         raise source.refusal(where, name, f"cannot be imported: {error}") from error
     return read_settings(source, instrument, made.Settings)

@@ -62,6 +62,8 @@ def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> S
             parameters[one.name] = template.slot
         elif one.kind == "portions":
             poured = _portions(campaign.lab, station, template.place, given)
+            if OPERATIONS[template.operation].plumbed:
+                _check_plumbed(campaign.lab, template, poured)
             parameters[one.name] = poured
         elif one.name in given:
             parameters[one.name] = given[one.name]
@@ -115,6 +117,17 @@ def _portions(
         {"liquid": name, "source": lab.liquids[name].place, "volume": round(amount, 3)}
         for name, amount in parts
     ]
+
+
+def _check_plumbed(
+    lab: Lab, template: StepTemplate, poured: list[dict[str, Any]]
+) -> None:
+    for one in poured:
+        if one["source"] in lab.vials:
+            raise Refused(
+                f"{template.place}.liquid: {one['liquid']} — comes from vial "
+                f"{one['source']}; {template.operation} takes liquids from the valve"
+            )
 
 
 def liquids_used(recipe: Recipe) -> dict[str, float]:

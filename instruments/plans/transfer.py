@@ -19,12 +19,26 @@ def transfer(gantry: Any, *, source: Place, target: Place) -> Plan:
     yield from at_rest(_transfer(gantry, source, target), gantry=gantry)
 
 
+def put_away(gantry: Any, *, target: Place) -> Plan:
+    """Put the sample that the gripper holds down in ``target``."""
+    yield from at_rest(_put_away(gantry, target), gantry=gantry)
+
+
+def _put_away(gantry: Any, target: Place) -> Plan:
+    yield from bps.trigger(gantry, wait=True)
+    yield from _put_down(gantry, target)
+
+
 def _transfer(gantry: Any, source: Place, target: Place) -> Plan:
     yield from bps.trigger(gantry, wait=True)
     yield from cross(gantry, source.x, source.y)
     yield from set_to(gantry.gripper, "open")
     yield from set_to(gantry.at, source.at)
     yield from set_to(gantry.gripper, "closed")
+    yield from _put_down(gantry, target)
+
+
+def _put_down(gantry: Any, target: Place) -> Plan:
     yield from cross(gantry, target.x, target.y)
     yield from set_to(gantry.at, target.at)
     yield from set_to(gantry.gripper, "open")
