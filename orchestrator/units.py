@@ -127,6 +127,8 @@ def pretty(unit: str) -> str:
     >>> pretty("uL"), pretty("degC")
     ('µL', '°C')
     """
+    if unit == "1":
+        return ""
     for plain, written in _PRETTY:
         unit = re.sub(rf"(?<![A-Za-z]){plain}(?![A-Za-z])", written, unit)
     return unit
@@ -145,7 +147,7 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     --------
     >>> show(3120.4, "S/cm", 183.0)
     '3 120 ± 180 S/cm'
-    >>> show(0.91512, "", 0.0021)
+    >>> show(0.91512, "1", 0.0021)
     '0.9151 ± 0.0021'
     >>> show(600.0, "s"), show(0.0001, "A")
     ('600 s', '100 µA')
