@@ -125,8 +125,8 @@ class History:
     def measured(self, trial: Trial, quantity: str) -> Measurement | None:
         """Return the last measurement of a quantity, believed ones before others."""
         found = [one for one in trial.measurements if one.quantity == quantity]
-        believed = [one for one in found if one.believed]
-        return (believed or found or [None])[-1]
+        chosen = [one for one in found if one.believed] or found
+        return chosen[-1] if chosen else None
 
     def prediction(self, trial: Trial) -> tuple[float, float, float] | None:
         """Return what the surrogate expected of a trial before it was made.

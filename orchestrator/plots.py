@@ -29,9 +29,9 @@ COLOURS = (
 )  # fmt: skip
 """Told apart by most eyes; markers differ as well, for the rest and for print."""
 
-MARKERS = "osD^vPX<>ph*"
+MARKERS = "osD^vPXd<>ph"
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -89,13 +89,16 @@ def best_so_far(history: History) -> Figure:
                 )  # fmt: skip
                 name = "_nolegend_"
     if points:
-        x, y = [], []
+        x: list[int] = []
+        y: list[float] = []
         for trial, value in points:
             x.append(numbers[trial.id])
             y.append(better(value, y[-1]) if y else value)
         x.append(max(len(numbers), x[-1]))
         y.append(y[-1])
-        axes.step(x, y, where="post", color=ACCENT, lw=1.6, zorder=2, label="best so far")
+        axes.step(
+            x, y, where="post", color=ACCENT, lw=1.6, zorder=2, label="best so far"
+        )
         _value_axis(axes, history, [value for _, value in points])
     else:
         axes.set_ylim(0, 1)
@@ -133,14 +136,16 @@ def by_choice(history: History) -> Figure | None:
         return None
     groups = _groups(history, [trial for trial, _ in points])
     sign = 1 if objective.direction == "maximise" else -1
-    values = dict((trial.id, value) for trial, value in points)
+    values = {trial.id: value for trial, value in points}
     groups.sort(key=lambda one: max(sign * values[t.id] for t in one[1][2]))
     figure, axes = _figure(7.4, 0.9 + 0.3 * len(groups))
     for row, (_, (colour, marker, trials)) in enumerate(groups):
         for nth, trial in enumerate(trials):
             one = history.estimate(trial)
             if one is not None:
-                lift = 0.0 if len(trials) == 1 else 0.36 * (nth / (len(trials) - 1) - 0.5)
+                lift = (
+                    0.0 if len(trials) == 1 else 0.36 * (nth / (len(trials) - 1) - 0.5)
+                )
                 axes.errorbar(
                     one.value, row + lift, xerr=_bar(one.value, one.std), fmt=marker,
                     color=colour, ms=5.5, mec="white", mew=0.6, lw=1,
@@ -164,9 +169,10 @@ def trade_off(history: History, x: str, y: str) -> Figure | None:
     films = []
     for trial in history.trials:
         a, b = history.measured(trial, x), history.measured(trial, y)
-        if a and b and a.believed and b.believed and a.value > 0:
-            if math.isfinite(a.value) and math.isfinite(b.value):
-                films.append((trial, a, b))
+        if not (a and b and a.believed and b.believed):
+            continue
+        if a.value > 0 and math.isfinite(a.value) and math.isfinite(b.value):
+            films.append((trial, a, b))
     if not films:
         return None
     figure, axes = _figure(7.4, 3.5)
@@ -211,7 +217,7 @@ def by_parameter(history: History) -> Figure | None:
     figure = Figure(figsize=(7.4, 2.2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     top = history.ranked()[0]
-    values = dict((trial.id, value) for trial, value in points)
+    values = {trial.id: value for trial, value in points}
     for place, parameter in zip(grid.flat, axes_of, strict=False):
         for _, (colour, marker, trials) in _groups(history, [t for t, _ in points]):
             place.plot(
@@ -235,7 +241,7 @@ def by_parameter(history: History) -> Figure | None:
 
 
 def predicted(history: History) -> Figure | None:
-    """What the surrogate expected of each trial, against what was measured."""
+    """Measured objective of each trial against what the surrogate expected of it."""
     found = [
         (trial, guess, one)
         for trial in history.trials
@@ -256,8 +262,12 @@ def predicted(history: History) -> Figure | None:
     axes.plot(ends, ends, color=FAINT, lw=1, ls="--", zorder=1)
     _value_axis(axes, history, every)
     _value_axis(axes, history, every, of_y=False)
-    axes.set_xlabel(f"predicted {_label(history.objective.name, history.objective.unit)}")
-    axes.set_ylabel(f"measured {_label(history.objective.name, history.objective.unit)}")
+    axes.set_xlabel(
+        f"predicted {_label(history.objective.name, history.objective.unit)}"
+    )
+    axes.set_ylabel(
+        f"measured {_label(history.objective.name, history.objective.unit)}"
+    )
     return figure
 
 
@@ -325,8 +335,12 @@ def _groups(history: History, trials: Sequence[Trial]) -> list[Group]:
         return [("observed", (COLOURS[0], MARKERS[0], list(trials)))] if trials else []
     members: dict[str, list[Trial]] = {}
     for trial in trials:
-        members.setdefault(str(trial.candidate.values.get(choice.name)), []).append(trial)
-    return [(name, (*_look(history, own[0]), own)) for name, own in sorted(members.items())]
+        members.setdefault(str(trial.candidate.values.get(choice.name)), []).append(
+            trial
+        )
+    return [
+        (name, (*_look(history, own[0]), own)) for name, own in sorted(members.items())
+    ]
 
 
 def _look(history: History, trial: Trial) -> tuple[str, str]:

@@ -119,8 +119,10 @@ def upload(data: Path, url: str = "") -> int:
         return Uploader(data, catalog).upload() if catalog.ours else 0
 
 
-def read_runs(data: Path, uids: Iterable[str]) -> dict[str, RunRecord]:
-    """Return runs by uid from the catalog, uploading first what it lacks.
+def read_runs(
+    data: Path, uids: Iterable[str], *, fill: bool = True
+) -> dict[str, RunRecord]:
+    """Return runs by uid from the catalog, uploading first what it lacks if ``fill``.
 
     A run that the catalog does not have whole (it never ended, was refused, or waits
     for the uploader) comes from the journal; one that neither has is left out.
@@ -131,7 +133,7 @@ def read_runs(data: Path, uids: Iterable[str]) -> dict[str, RunRecord]:
     records: dict[str, RunRecord] = {}
     try:
         with open_catalog(data) as catalog:
-            if catalog.ours and pending(data):
+            if fill and catalog.ours and pending(data):
                 Uploader(data, catalog).upload()
             for uid in uids:
                 with contextlib.suppress(KeyError):

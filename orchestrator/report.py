@@ -1,0 +1,314 @@
+"""The report of a campaign: one HTML file that needs nothing beside it.
+
+Everything comes from the ledger, but for the raw readings of the best film, which come
+from the catalog of runs. What was measured, what was predicted and what was never
+tried are kept apart in its words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from orchestrator import units
+from orchestrator.campaign import Trial
+from orchestrator.documents import RunRecord
+from orchestrator.history import History, read_history
+from orchestrator.ledger import Event
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+TRADE_OFF = ("sheet_resistance", "transmittance")
+"""Drawn when both are measured: a transparent electrode wants little and much."""
+
+ALIKE = 2.0
+"""Two values closer than this many standard uncertainties are not told apart."""
+
+
+def write_report(events: Sequence[Event], data: Path) -> Path:
+    """Write ``reports/<campaign id>.html`` in a data directory; return its path."""
+    history = read_history(events)
+    path = data / "reports" / f"{history.id}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report_html(events, _raw_of_best(history, data)), encoding="utf-8")
+    return path
+
+
+def report_html(
+    events: Sequence[Event], raw: Mapping[str, RunRecord] | None = None
+) -> str:
+    """Return the report as HTML; ``raw`` holds the runs of the best trial by step."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from orchestrator import plots
+
+    history = read_history(events)
+    figures = {
+        "best_so_far": plots.best_so_far(history),
+        "by_choice": plots.by_choice(history),
+        "trade_off": plots.trade_off(history, *TRADE_OFF),
+        "by_parameter": plots.by_parameter(history),
+        "predicted": plots.predicted(history),
+        "timeline": plots.timeline(history),
+    }
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html.j2").render(
+        history=history,
+        title=words(history.name),
+        began=_moment(history.began),
+        took=_length(history.last - history.began),
+        statuses=plots.statuses(history),
+        best=_best(history),
+        figures={name: plots.svg(one) if one else "" for name, one in figures.items()},
+        trade_off=[words(name) for name in TRADE_OFF],
+        trials=trial_rows(history),
+        columns=[*_measured_columns(history), *history.parameters],
+        cards=_cards(history),
+        stations=_stations(history),
+        raw=_raw_rows(raw or {}),
+        words=words,
+        pretty=units.pretty,
+    )
+
+
+def best_so_far_png(events: Sequence[Event]) -> bytes:
+    """Return the best-so-far plot as a PNG file."""
+    from orchestrator import plots
+
+    return plots.png(plots.best_so_far(read_history(events)))
+
+
+def trials_markdown(events: Sequence[Event]) -> str:
+    """Return the table of trials in markdown, the newest first."""
+    history = read_history(events)
+    names = [one.name for one in history.parameters]
+    quantities = list(history.quantities())
+    header = [
+        "trial",
+        "status",
+        *(words(one) for one in [*quantities, *names]),
+        "reason",
+    ]
+    lines = [_markdown_row(header), _markdown_row(["---"] * len(header))]
+    for row in reversed(trial_rows(history)):
+        cells = [row["cells"].get(name, "") for name in [*quantities, *names]]
+        lines.append(_markdown_row([row["id"], row["status"], *cells, row["reason"]]))
+    return "\n".join(lines)
+
+
+def trial_rows(history: History) -> list[dict[str, Any]]:
+    """Return one row a trial: id, status, sample, cells by column as text, reason."""
+    best = next(iter(history.ranked()), None)
+    rows = []
+    for trial in history.trials:
+        values = {
+            one.name: _parameter_text(trial.candidate.values.get(one.name), one.unit)
+            for one in history.parameters
+        }
+        doubted = []
+        for name in history.quantities():
+            if one := history.measured(trial, name):
+                values[name] = units.show(one.value, one.unit, one.std)
+                if not one.believed:
+                    doubted.append(name)
+        rows.append(
+            {
+                "id": trial.id,
+                "status": trial.status.value,
+                "sample": trial.sample.rpartition("/")[2],
+                "cells": values,
+                "doubted": doubted,
+                "reason": trial.reason,
+                "is_best": trial is best,
+            }
+        )
+    return rows
+
+
+def words(name: str) -> str:
+    """Return a name from a file as a person writes it."""
+    return name.replace("_", " ")
+
+
+def _measured_columns(history: History) -> list[dict[str, str]]:
+    return [{"name": name, "unit": unit} for name, unit in history.quantities().items()]
+
+
+def _parameter_text(value: object, unit: str) -> str:
+    return (
+        units.show(value, unit) if isinstance(value, int | float) else str(value or "")
+    )
+
+
+def _best(history: History) -> dict[str, Any] | None:
+    """Return what is said of the best film, and how far it may be believed."""
+    ranked, objective = history.ranked(), history.objective
+    if not ranked or objective is None:
+        return None
+    top = ranked[0]
+    one = history.estimate(top)
+    assert one is not None  # noqa: S101 - ranked trials have one
+    return {
+        "trial": top,
+        "sample": top.sample.rpartition("/")[2],
+        "what": "highest" if objective.direction == "maximise" else "lowest",
+        "quantity": words(objective.name),
+        "value": units.show(one.value, objective.unit, one.std),
+        "count": len(ranked),
+        "recipe": [
+            (words(p.name), _parameter_text(top.candidate.values.get(p.name), p.unit))
+            for p in history.parameters
+        ],
+        "also": [
+            (words(name), units.show(other.value, other.unit, other.std))
+            for name in history.quantities()
+            if name != objective.name and (other := history.measured(top, name))
+        ],
+        "alike": _alike(history, ranked),
+        "predicted": _predicted_text(history, top),
+        "edge": [words(name) for name in history.at_edge(top)],
+        "replicates": sum(t.candidate.id == top.candidate.id for t in ranked) - 1,
+    }
+
+
+def _alike(history: History, ranked: Sequence[Trial]) -> list[str]:
+    """Return the trials whose value the measurement cannot tell from the best one."""
+    top = history.estimate(ranked[0])
+    alike = []
+    for trial in ranked[1:]:
+        one = history.estimate(trial)
+        # A std that is not finite compares false: nothing is said of such a film.
+        if top and one:
+            apart = abs(top.value - one.value) / ALIKE
+            if apart <= math.hypot(top.std, one.std) < math.inf:
+                alike.append(trial.id)
+    return alike
+
+
+def _predicted_text(history: History, trial: Trial) -> str:
+    guess, objective = history.prediction(trial), history.objective
+    if guess is None or objective is None:
+        return ""
+    mean, low, high = (f"{units.show(one, '')}" for one in map(_three_digits, guess))
+    return f"{mean} {units.pretty(objective.unit)} ({low} to {high})"
+
+
+def _three_digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _cards(history: History) -> list[dict[str, Any]]:
+    """Return one row for each proposal that a surrogate stood behind or fell back."""
+    rows = []
+    for trial, card in history.cards.items():
+        surrogate = card.get("surrogate") or {}
+        if not surrogate and not card.get("fallback"):
+            continue
+        check = surrogate.get("leave_one_out") or {}
+        lengths = surrogate.get("lengthscales") or {}
+        rows.append(
+            {
+                "trial": trial,
+                "observations": surrogate.get("observations", card.get("observed", "")),
+                "target": surrogate.get("target", ""),
+                "coverage": check.get("coverage_of_90_percent"),
+                "rms": check.get("rms"),
+                "noise": surrogate.get("noise"),
+                "leading": sorted(lengths, key=lengths.__getitem__)[:3],
+                "fallback": card.get("fallback") or "",
+            }
+        )
+    return rows
+
+
+def _stations(history: History) -> list[dict[str, Any]]:
+    """Return how many steps each station did, how long, and how much of the time."""
+    acts = [act for act in history.acts if math.isfinite(act.ended) and act.station]
+    if not acts:
+        return []
+    span = max(a.ended for a in acts) - min(a.started for a in acts)
+    rows = []
+    for station in dict.fromkeys(act.station for act in acts):
+        here = [act for act in acts if act.station == station]
+        busy = sum(act.ended - act.started for act in here)
+        lab = sum(act.lab_seconds for act in here if math.isfinite(act.lab_seconds))
+        rows.append(
+            {
+                "name": station,
+                "steps": len(here),
+                "failed": sum(act.state == "failed" for act in here),
+                "lab": _length(lab) if lab else "—",
+                "busy": f"{100 * busy / span:.0f} %" if span > 0 else "—",
+            }
+        )
+    return rows
+
+
+def _raw_of_best(history: History, data: Path) -> dict[str, RunRecord]:
+    """Return the runs of the best trial by step name, as far as they are at hand."""
+    from orchestrator.uploader import read_runs
+
+    top = next(iter(history.ranked()), None)
+    if top is None or not top.runs:
+        return {}
+    records = read_runs(data, top.runs.values(), fill=False)
+    return {step: records[uid] for step, uid in top.runs.items() if uid in records}
+
+
+def _raw_rows(raw: Mapping[str, RunRecord]) -> list[dict[str, Any]]:
+    """Return one row a signal: step, signal, readings, mean and spread, run uid."""
+    rows = []
+    for step, record in raw.items():
+        for stream, table in record.streams.items():
+            for name, values in table.columns.items():
+                if name == "time":
+                    continue
+                unit = table.units.get(name, "")
+                rows.append(
+                    {
+                        "step": step,
+                        "stream": stream,
+                        "signal": name,
+                        "unit": units.pretty(unit),
+                        "readings": len(values),
+                        "summary": _summary(values, unit),
+                        "uid": record.uid,
+                    }
+                )
+    return rows
+
+
+def _summary(values: Sequence[Any], unit: str) -> str:
+    """Return a column in a few words: its value, or its mean and its ends."""
+    numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    if numbers:
+        low, high = min(numbers), max(numbers)
+        if low == high:
+            return units.show(low, unit)
+        ends = f"{units.show(low, unit)} to {units.show(high, unit)}"
+        return f"{units.show(fmean(numbers), unit)} ({ends})"
+    texts = list(dict.fromkeys(str(value) for value in values if value is not None))
+    return ", ".join(texts[:4]) + (" …" if len(texts) > 4 else "")
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _length(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    safe = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+    return f"| {' | '.join(safe)} |"
