@@ -52,6 +52,7 @@ def check(
 ) -> None:
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
     from orchestrator.config import load_campaign
+    from orchestrator.display import steps_table
     from orchestrator.recipes import compile_recipe, explain
     from planners.baseline import RandomPlanner
 
@@ -59,7 +60,7 @@ def check(
     planner = RandomPlanner(campaign.space, campaign.objectives, campaign.planner.seed)
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
-    console.print(explain(recipe, campaign))
+    console.print(steps_table(explain(recipe, campaign)))
     console.print(f"{path}: campaign, lab and recipe fit together")
 
 
