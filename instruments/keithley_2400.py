@@ -1,0 +1,245 @@
+r"""Source-meter: Keithley 2400 (2400 Series User's Manual 2400S-900-01), SCPI.
+
+Serial settings: 9600 baud, 8N1, no flow control; set on the front panel, as is the
+terminator ``\n``.
+
+==============================  =======================  ==============================
+``*IDN?``                       ``KEITHLEY ...``         maker, model, serial, firmware
+``*CLS``, ``*RST``              no answer                errors forgotten; known state
+``:SYST:RSEN 1``                no answer                four wires
+``:SOUR:FUNC CURR``             no answer                a current is sourced
+``:SOUR:CURR:RANG <A>``         no answer                1 uA to 1 A by decades
+``:SOUR:CURR:LEV <A>``          no answer                the current
+``:SENS:FUNC 'VOLT'``           no answer                voltage is measured
+``:SENS:VOLT:PROT <V>``         no answer                compliance
+``:SENS:VOLT:NPLC <n>``         no answer                0.01 to 10 power line cycles
+``:SENS:VOLT:RANG:AUTO 1``      no answer
+``:FORM:ELEM VOLT,CURR,STAT``   no answer                always in this order
+``:TRIG:COUN 1``                no answer                one reading a question
+``:OUTP:STAT 0|1``              no answer                output
+``:READ?``                      ``<V>,<A>,<status>``     13 characters each
+``:SYST:ERR?``                  ``0,"No error"``         takes one error from the queue
+``^C`` (0x03)                   no answer                takes back what is pending
+==============================  =======================  ==============================
+
+Never ``:MEAS?`` or ``:CONF``: they reset the controls of their function and switch the
+output on (p. 17-2). ``:READ?`` with the output off is refused with +803 and not answered.
+``+9.9E37`` is an overflow, ``+9.91E37`` no number; they are passed on as they are.
+
+Status word: bit 3 real compliance, bit 16 range compliance: the source could not drive
+its current. It is a reading and not a fault: an open contact or a bad film does it.
+
+Faults: +802 interlock, +810 over-temperature, +900 internal; others are refusals.
+
+Safe state: ``^C``, then output off.
+
+Unverified on hardware: with only VOLT sensed the element CURR is the programmed current.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from ophyd import Component
+from ophyd.status import DeviceStatus
+
+from instruments.device import Instrument
+from instruments.errors import Fault
+from instruments.framing import within
+from instruments.link import Identity, Link
+from instruments.scpi import Scpi
+from instruments.signals import ReadBack, Verb
+
+ABORT = b"\x03"
+COMPLIANCE = 1 << 3 | 1 << 16
+POWER_LINE = 0.02
+"""Seconds of the longer power line cycle."""
+READING_TIME = 2.0
+"""Real seconds for the answer to a reading beside its integration."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMeterSettings:
+    """What the lab file says of a source-meter.
+
+    Attributes
+    ----------
+    max_current:
+        No current above it is set, either way.
+    compliance:
+        Voltage at which the source gives way.
+    cycles:
+        Power line cycles that one reading listens.
+    """
+
+    max_current: Annotated[float, "A"]
+    compliance: Annotated[float, "V"]
+    cycles: float = 10.0
+    baudrate: int = 9600
+    model: str = "MODEL 2400"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Volt, ampere, and whether the source could not drive its current."""
+
+    voltage: float
+    current: float
+    compliance: bool
+
+
+class Keithley2400Client:
+    """Words on the wire; no threads."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.scpi = Scpi(link)
+
+    def identity(self, model: str) -> Identity:
+        return self.scpi.identity(model)
+
+    def configure(self, compliance: float, cycles: float) -> None:
+        """Make it a four-wire current source with the output off."""
+        self.scpi.configure(
+            (
+                "*CLS",
+                "*RST",
+                ":SYST:RSEN 1",
+                ":SOUR:FUNC CURR",
+                ":SENS:FUNC 'VOLT'",
+                f":SENS:VOLT:PROT {compliance:g}",
+                f":SENS:VOLT:NPLC {cycles:g}",
+                ":SENS:VOLT:RANG:AUTO 1",
+                ":FORM:ELEM VOLT,CURR,STAT",
+                ":TRIG:COUN 1",
+            ),
+            {
+                ":SYST:RSEN?": "1",
+                ":SOUR:FUNC?": "CURR",
+                ":FORM:ELEM?": "VOLT,CURR,STAT",
+            },
+        )
+
+    def choose_range(self, current: float) -> None:
+        """Take the smallest range that holds a current, and the level set now."""
+        self.scpi.tell(f":SOUR:CURR:RANG {current:.6g}")
+
+    def choose_level(self, current: float) -> None:
+        """Set the current, in ampere."""
+        self.scpi.tell(f":SOUR:CURR:LEV {current:.6g}")
+
+    def switch(self, *, on: bool) -> bool:
+        """Switch the output and return what it says then."""
+        self.scpi.tell(f":OUTP:STAT {on:d}")
+        return self.output()
+
+    def output(self) -> bool:
+        return self.scpi.number(":OUTP:STAT?") != 0
+
+    def read(self, timeout: float) -> Reading:
+        """Take one reading; the output must be on."""
+        voltage, current, status = self.scpi.numbers(":READ?", 3, timeout=timeout)
+        return Reading(voltage, current, bool(round(status) & COMPLIANCE))
+
+    def stop(self) -> None:
+        """Take back what is pending and switch the output off; not confirmed."""
+        self.link.tell(ABORT + b":OUTP:STAT 0\n", urgent=True)
+
+
+class SourceMeter(Instrument):
+    """A current source that reads the voltage; off unless it is told to be on."""
+
+    Settings: ClassVar[type] = SourceMeterSettings
+    settings: SourceMeterSettings
+
+    voltage = Component(ReadBack, units="V", precision=7)
+    current = Component(ReadBack, units="A", precision=10)
+    compliance = Component(ReadBack, units="", value=0)
+    level = Component(
+        Verb, begin="choose_level", units="A", precision=10, kind="config"
+    )
+    output = Component(Verb, begin="switch", units="", value=0, kind="config")
+
+    _range = 0.0
+
+    def make_link(self, port: str) -> Link:
+        return Link(port, baudrate=self.settings.baudrate, name=self.name)
+
+    @property
+    def client(self) -> Keithley2400Client:
+        return Keithley2400Client(self.link)
+
+    @property
+    def reading_time(self) -> float:
+        """Lab seconds of one reading, generously: three phases with autozero."""
+        return 4.0 * self.settings.cycles * POWER_LINE + 0.1
+
+    def connect(self) -> Identity:
+        self.link.open()
+        return self.client.identity(self.settings.model)
+
+    def prepare(self) -> None:
+        """Configure everything anew; the output is off afterwards."""
+        within(self.settings.cycles, 0.01, 10.0, f"{self.name}: cycles", "PLC")
+        within(self.settings.compliance, 0.0, 200.0, f"{self.name}: compliance", "V")
+        within(self.settings.max_current, 0.0, 1.05, f"{self.name}: max_current", "A")
+        self.client.configure(self.settings.compliance, self.settings.cycles)
+        self._range = 0.0
+        self.level.keep(0.0)
+        self.output.keep(int(self.client.output()))
+        self.ready()
+
+    def choose_level(self, current: float) -> DeviceStatus:
+        """Set the current, in ampere, in the smallest range that holds it."""
+        top = self.settings.max_current
+        within(current, -top, top, f"{self.name}: current", "A")
+        return self.begin(lambda _: self._choose_level(current), within=1.0)
+
+    def switch(self, on: int) -> DeviceStatus:
+        """Switch the output on (1) or off (0); done when it says that it is."""
+        return self.begin(
+            lambda cancelled: self._switch(bool(on), cancelled), within=1.0
+        )
+
+    def trigger(self) -> DeviceStatus:
+        """Take one reading; done when it has been answered."""
+        return self.begin(lambda _: self.refresh(), within=self.reading_time)
+
+    def refresh(self) -> None:
+        timeout = READING_TIME + self.clock.real(self.reading_time)
+        reading = self.client.read(timeout)
+        self.voltage.keep(reading.voltage)
+        self.current.keep(reading.current)
+        self.compliance.keep(int(reading.compliance))
+
+    def _choose_level(self, current: float) -> None:
+        client = self.client
+        if current and abs(current) != self._range:
+            if self.level.get():  # a range below the level would be refused
+                client.choose_level(0.0)
+            client.choose_range(abs(current))
+            self._range = abs(current)
+        client.choose_level(current)
+        client.scpi.check(f":SOUR:CURR:LEV {current:.6g}")
+        self.level.keep(current)
+
+    def _switch(self, on: bool, cancelled: threading.Event) -> None:
+        self.pause(0.0, cancelled)
+        says = self.client.switch(on=on)
+        self.output.keep(int(says))
+        if cancelled.is_set() and says:  # stopped between the two: off it goes
+            self.make_safe()
+        self.pause(0.0, cancelled)
+        if says != on:
+            self.client.scpi.check(f":OUTP:STAT {on:d}")
+            raise Fault(f"{self.place}: output is {says:d} after ':OUTP:STAT {on:d}'")
+
+    def make_safe(self) -> None:
+        """Switch the output off, whatever it is doing."""
+        self.client.stop()
+        self._range = 0.0
+
+
+DRIVER = SourceMeter
