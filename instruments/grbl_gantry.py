@@ -14,7 +14,7 @@ in brackets; ``ok`` to a motion means queued, not arrived. Output lines end in `
 ``$H``                        homes; ``ok`` when done; ``?`` is ignored meanwhile
 ``G21 G90 G94``               millimetres, absolute, per minute
 ``G53 G1 Xx Yy Zz Ff``        straight to machine coordinates, mm and mm/min
-``M8`` / ``M9``               coolant output on / off: gripper closed / open
+``M8``, ``M7``, ``M9``        flood, mist, neither: gripper closes, opens, stays
 ``G4 P<s>``                   ``ok`` after the planner has drained and the dwell is over
 ============================  =====================================================
 
@@ -27,8 +27,9 @@ A motion has ended when ``?`` says Idle *and* the position is the target: right 
 Faults: ``error:9`` locked; ``ALARM:1`` hard limit and ``ALARM:2`` soft limit (only a
 reset helps), ``ALARM:3`` reset in motion, ``ALARM:8``/``9`` homing failed.
 
-After a reset the coolant output is off: the gripper opens. `stop` in mid-motion thus
-drops a carried sample, unless the gripper's valve is bistable.
+The gripper's valve is bistable, one coil on each coolant output (mist needs a firmware
+built with ``ENABLE_M7``). A reset switches both off and the gripper stays as it was: a
+carried sample is neither dropped nor crushed. There is no sensor in it.
 
 Unverified on hardware: time from opening the port to the banner, time that the gripper
 needs (`grip_time`), deceleration within the 0.3 s that `stop` waits for.
@@ -70,7 +71,7 @@ HOMING_TIME = 180.0
 ARRIVED = 0.05
 """mm; a step of the coarsest usual axis is 0.0125 mm."""
 POLL = 0.1
-OPEN, CLOSED = "open", "closed"
+OPEN, CLOSED, UNKNOWN = "open", "closed", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +180,16 @@ class GrblClient:
         self.line(f"G53 G1 X{x:.3f} Y{y:.3f} Z{z:.3f} F{feed:.0f}")
 
     def grip(self, *, closed: bool) -> None:
-        """Switch the gripper's output; ``ok`` comes when what was queued is done."""
-        self.line("M8" if closed else "M9")
+        """Switch a coil of the gripper; ``ok`` comes when what was queued is done."""
+        self.line("M9")
+        self.line("M8" if closed else "M7")
 
-    def closed(self) -> bool:
-        """Whether the gripper's output is on."""
+    def gripper(self) -> str:
+        """Return what the gripper was last told: closed, open, or unknown."""
         for word in self.line("$G"):
             if word.startswith("[GC:"):
-                return bool({"M7", "M8"} & set(word[4:].rstrip("]").split()))
+                on = {"M7", "M8"} & set(word[4:].rstrip("]").split())
+                return {"M8": CLOSED, "M7": OPEN}.get("".join(on), UNKNOWN)
         raise BadReply(f"{self.link.place}: '$G' told no parser state")
 
     def dwell(self, seconds: float, timeout: float) -> None:
@@ -229,7 +232,7 @@ class Gantry(Instrument):
     settings: GantrySettings
 
     at = Component(Verb, begin="move", units="mm", precision=3, value=(0.0, 0.0, 0.0))
-    gripper = Component(Verb, begin="grip", units="", value=OPEN)
+    gripper = Component(Verb, begin="grip", units="", value=UNKNOWN)
 
     def make_link(self, port: str) -> Link:
         return Link(port, baudrate=self.settings.baudrate, name=self.name)
@@ -274,7 +277,7 @@ class Gantry(Instrument):
 
     def refresh(self) -> None:
         self.at.keep(self.client.report().at)
-        self.gripper.keep(CLOSED if self.client.closed() else OPEN)
+        self.gripper.keep(self.client.gripper())
 
     def move(self, to: Position) -> DeviceStatus:
         """Go straight to a position; done when at rest there."""
@@ -316,7 +319,7 @@ class Gantry(Instrument):
             seconds = self.settings.grip_time
             self.client.grip(closed=state == CLOSED)
             self.client.dwell(seconds, self.clock.real(seconds) + self.link.timeout)
-            self.gripper.keep(CLOSED if self.client.closed() else OPEN)
+            self.gripper.keep(self.client.gripper())
             if self.gripper.get() != state:
                 raise Fault(f"{self.place}: gripper is not {state} after it was told")
 
@@ -326,7 +329,7 @@ class Gantry(Instrument):
         """Come to rest, then forget the queue; nothing at all if already at rest.
 
         A hold keeps the position; only what still moves after `HOLD_TIME` is cut and
-        must be homed. At rest nothing is sent, because a reset would open the gripper.
+        must be homed. At rest nothing is sent.
         """
         client = self.client
         if not self.acting and self._state() in ("Idle", "Alarm"):

@@ -95,10 +95,18 @@ def recover(
 
 
 def _found(act: Act, events: int) -> str:
-    """Return where a transfer left its sample: it reads once gripped, once released."""
-    if events == 0 and act.operation == "transfer":
-        return str(act.parameters["source"])
-    return GRIPPER if events <= 1 else str(act.parameters["target"])
+    """Return where a stopped transfer left its sample, by the readings of its run.
+
+    `transfer` reads once the sample is gripped and once it is let go; `put_away` only
+    the latter.
+    """
+    carried = (
+        ["source", GRIPPER, "target"]
+        if act.operation == "transfer"
+        else [GRIPPER, "target"]
+    )
+    place = carried[min(events, len(carried) - 1)]
+    return GRIPPER if place == GRIPPER else str(act.parameters[place])
 
 
 def _name(trial: Trial) -> str:

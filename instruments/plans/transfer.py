@@ -14,7 +14,8 @@ def transfer(gantry: Any, *, source: Place, target: Place) -> Plan:
     """Take the sample out of ``source`` and put it down in ``target``.
 
     Moves cross the bench at the top only. The gripper has no sensor: whether it holds
-    a sample is for the one who knows what lies in which slot.
+    a sample is for the one who knows what lies in which slot. Two readings, one when it
+    has been gripped and one when it has been let go, tell how far a transfer came.
     """
     yield from at_rest(_transfer(gantry, source, target), gantry=gantry)
 
@@ -35,6 +36,7 @@ def _transfer(gantry: Any, source: Place, target: Place) -> Plan:
     yield from set_to(gantry.gripper, "open")
     yield from set_to(gantry.at, source.at)
     yield from set_to(gantry.gripper, "closed")
+    yield from bps.trigger_and_read([gantry])
     yield from _put_down(gantry, target)
 
 
