@@ -17,6 +17,8 @@ import contextlib
 import fcntl
 import os
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -112,11 +114,11 @@ def open_catalog(data: Path, url: str = "") -> Iterator[Catalog]:
     CatalogUnavailable
         When the server does not answer, or another process is opening the catalog.
     """
-    folder = data / "tiled"
+    folder = data.resolve() / "tiled"
     folder.mkdir(parents=True, exist_ok=True)
     elsewhere = folder / "remote.txt"
     if url:
-        elsewhere.write_text(url + "\n")
+        _write_private(elsewhere, url)
     elif elsewhere.exists():
         url = elsewhere.read_text().strip()
     with (folder / "lock").open("w") as lock:
@@ -125,14 +127,13 @@ def open_catalog(data: Path, url: str = "") -> Iterator[Catalog]:
             ours = True
         except BlockingIOError:
             ours = False
-        if url:
-            yield Catalog(_connect(url, os.environ.get(KEY_VARIABLE)), ours=ours)
-        elif ours:
-            with _serve(folder) as address:
-                yield Catalog(_connect(address), ours=True)
-        else:
-            address = _address_of_owner(folder / "address.txt")
-            yield Catalog(_connect(address), ours=False)
+        with contextlib.ExitStack() as stack:
+            key = os.environ.get(KEY_VARIABLE) if url else None
+            if not url and ours:
+                url = stack.enter_context(_serve(folder))
+            elif not url:
+                url = _address_of_owner(folder / "address.txt")
+            yield Catalog(stack.enter_context(_connect(url, key)), ours=ours)
 
 
 def _address_of_owner(path: Path, patience: float = 30.0) -> str:
@@ -148,16 +149,21 @@ def _address_of_owner(path: Path, patience: float = 30.0) -> str:
     )
 
 
-def _connect(address: str, key: str | None = None) -> Any:
-    """Return a Tiled client."""
+@contextlib.contextmanager
+def _connect(address: str, key: str | None = None) -> Iterator[Any]:
+    """Yield a Tiled client; its connections are closed in the end."""
     import httpx
     from tiled.client import from_uri
 
     try:
-        return from_uri(address, api_key=key) if key else from_uri(address)
-    except httpx.TransportError as error:
+        client = from_uri(address, api_key=key) if key else from_uri(address)
+    except (httpx.TransportError, httpx.HTTPStatusError) as error:
         shown = address.partition("?")[0]
-        raise CatalogUnavailable(f"{shown}: Tiled does not answer: {error}") from error
+        raise CatalogUnavailable(f"{shown}: no answer from Tiled: {error}") from error
+    try:
+        yield client
+    finally:
+        client.context.close()
 
 
 @contextlib.contextmanager
@@ -172,10 +178,11 @@ def _serve(folder: Path) -> Iterator[str]:
     (folder / "data").mkdir(exist_ok=True)
     database, address = folder / "catalog.db", folder / "address.txt"
     address.unlink(missing_ok=True)
+    if not database.exists():
+        _make_database(database)
     tree = catalog_from_uri(
         database,
         writable_storage=[folder / "data", f"sqlite:///{folder / 'readings.db'}"],
-        init_if_not_exists=not database.exists(),
     )
     key = secrets.token_hex(32)
     app = build_app(tree, authentication=Authentication(single_user_api_key=key))
@@ -184,10 +191,30 @@ def _serve(folder: Path) -> Iterator[str]:
     )
     with server.run_in_thread() as root:
         uri = f"{root}/api/v1?api_key={key}"
-        descriptor = os.open(address, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(uri + "\n")
+        _write_private(address, uri)
         try:
             yield uri
         finally:
             address.unlink(missing_ok=True)
+
+
+def _make_database(path: Path) -> None:
+    """Make an empty catalog; it gets its name only when it is whole."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tiled", "catalog", "init", f"sqlite:///{part}"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        why = made.stderr.strip().splitlines()[-1:] or [f"exit {made.returncode}"]
+        raise CatalogUnavailable(f"{path}: the catalog cannot be made: {why[0]}")
+    part.replace(path)
+
+
+def _write_private(path: Path, line: str) -> None:
+    """Write a line to a file that nobody else may read; it appears whole."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(line + "\n")
+    part.replace(path)

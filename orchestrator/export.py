@@ -176,11 +176,11 @@ def _write_csv(events: Sequence[Event], _data: Path, to: Path) -> None:
 
 
 def _write_xlsx(events: Sequence[Event], data: Path, to: Path) -> None:
-    history = read_history(events)
     from openpyxl import Workbook
     from openpyxl.styles import Font
     from openpyxl.utils import get_column_letter
 
+    history = read_history(events)
     trials = trial_rows(history)
     sheets = {
         "trials": trials,
@@ -193,7 +193,9 @@ def _write_xlsx(events: Sequence[Event], data: Path, to: Path) -> None:
     book.remove(book.active)
     for name, rows in sheets.items():
         sheet = book.create_sheet(name)
-        headers = list(_headers(history, rows)) if name == "trials" else list(rows[0] if rows else ())  # fmt: skip
+        headers = list(rows[0]) if rows else []
+        if name == "trials":
+            headers = list(_headers(history, rows))
         sheet.append(headers)
         for cell in sheet[1]:
             cell.font = Font(bold=True)

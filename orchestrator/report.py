@@ -88,34 +88,35 @@ def best_so_far_png(events: Sequence[Event]) -> bytes:
 def trials_markdown(events: Sequence[Event]) -> str:
     """Return the table of trials in markdown, the newest first."""
     history = read_history(events)
-    names = [one.name for one in history.parameters]
-    quantities = list(history.quantities())
-    header = [
-        "trial",
-        "status",
-        *(words(one) for one in [*quantities, *names]),
-        "reason",
+    columns = history.quantities() | {one.name: one.unit for one in history.parameters}
+    titles = [
+        f"{words(name)} ({units.pretty(unit)})" if unit else words(name)
+        for name, unit in columns.items()
     ]
+    header = ["trial", "status", *titles, "reason"]
     lines = [_markdown_row(header), _markdown_row(["---"] * len(header))]
     for row in reversed(trial_rows(history)):
-        cells = [row["cells"].get(name, "") for name in [*quantities, *names]]
+        cells = [row["cells"].get(name, "") for name in columns]
         lines.append(_markdown_row([row["id"], row["status"], *cells, row["reason"]]))
     return "\n".join(lines)
 
 
 def trial_rows(history: History) -> list[dict[str, Any]]:
-    """Return one row a trial: id, status, sample, cells by column as text, reason."""
+    """Return one row a trial: id, status, sample, cells by column as text, reason.
+
+    The units of the cells belong into the headers.
+    """
     best = next(iter(history.ranked()), None)
     rows = []
     for trial in history.trials:
         values = {
-            one.name: _parameter_text(trial.candidate.values.get(one.name), one.unit)
+            one.name: _parameter_text(trial.candidate.values.get(one.name), "")
             for one in history.parameters
         }
         doubted = []
         for name in history.quantities():
             if one := history.measured(trial, name):
-                values[name] = units.show(one.value, one.unit, one.std)
+                values[name] = _number_text(one.value, one.std)
                 if not one.believed:
                     doubted.append(name)
         rows.append(
@@ -145,6 +146,10 @@ def _parameter_text(value: object, unit: str) -> str:
     return (
         units.show(value, unit) if isinstance(value, int | float) else str(value or "")
     )
+
+
+def _number_text(value: float, std: float) -> str:
+    return units.show(value, "", std) if math.isfinite(value) else "—"
 
 
 def _best(history: History) -> dict[str, Any] | None:

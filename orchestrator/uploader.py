@@ -132,6 +132,8 @@ def read_runs(
     uids = list(dict.fromkeys(uids))
     records: dict[str, RunRecord] = {}
     try:
+        if not fill and not (data / "tiled").exists():
+            raise CatalogUnavailable("no catalog yet")  # noqa: TRY301 - handled alike
         with open_catalog(data) as catalog:
             if fill and catalog.ours and pending(data):
                 Uploader(data, catalog).upload()
@@ -141,7 +143,7 @@ def read_runs(
                     if record.stop:
                         records[uid] = record
     except (CatalogUnavailable, httpx.HTTPError) as error:
-        _log.warning("%s: %s; reading from the journal instead", data, error)
+        _log.info("%s: %s; reading from the journal instead", data, error)
     for uid in uids:
         if uid not in records:
             with contextlib.suppress(FileNotFoundError):

@@ -7,11 +7,12 @@ import math
 import random
 import uuid
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from orchestrator.ledger import Event
-from orchestrator.records import Document
+from orchestrator.records import Document, Step
 from planners.data import Candidate
 
 BEGAN = 1_790_000_000.0
@@ -123,6 +124,7 @@ class FakeCampaign:
         )  # fmt: skip
         sample = f"{CAMPAIGN}/rack.{number}"
         self.add("trial.started", name, sample=sample, home=f"rack.{number}")
+        self.add("recipe.compiled", name, recipe=_recipe(values))
         runs = self._work(name, sample, film, fate)
         if fate == "in flight" or "scan" not in runs:
             return
@@ -210,6 +212,16 @@ class FakeCampaign:
             method="as in the notes", runs=runs or [], believed=believed,
             doubts=doubts or [], details={}, sample=sample,
         )  # fmt: skip
+
+
+def _recipe(values: dict[str, float | str]) -> dict[str, Any]:
+    steps = [
+        asdict(Step(name, operation, station, station, {}, 200.0 * seconds))
+        for name, operation, station, seconds in STEPS
+        if operation != "transfer"
+    ]
+    return {"name": "acid_post_treatment", "candidate": values, "steps": steps,
+            "measurements": []}  # fmt: skip
 
 
 def fake_campaign(

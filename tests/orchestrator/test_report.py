@@ -1,0 +1,151 @@
+"""The report: true to the ledger, complete in itself, and readable whatever happened."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import Refused
+from orchestrator.history import read_history
+from orchestrator.report import (
+    best_so_far_png,
+    report_html,
+    trials_markdown,
+    write_report,
+)
+from tests.orchestrator.fake_campaign import FakeCampaign, fake_campaign
+
+FATES = {3: "failed", 5: "doubted", 7: "nan", 12: "in flight"}
+VOID = {"meta", "link", "br", "img", "hr"}
+
+
+class Reader(HTMLParser):
+    """Check that tags nest, and collect what a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "data", "action") and value:
+                self.fetched.append(value)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    return reader
+
+
+@pytest.mark.parametrize("trials", [0, 1, 2])
+def test_a_report_can_be_made_at_any_moment_of_a_campaign(trials: int) -> None:
+    whole = fake_campaign(trials, fates={2: "failed"})
+    for end in range(1, len(whole) + 1, 9):
+        read(report_html(whole[:end]))
+
+
+@pytest.mark.parametrize("fate", ["failed", "doubted", "nan", "in flight"])
+def test_a_campaign_without_a_value_says_so(fate: str) -> None:
+    html = report_html(fake_campaign(1, fates={1: fate}))
+    assert "No film measured yet" in html
+    assert "flatters" not in html
+
+
+def test_nothing_is_fetched_from_elsewhere() -> None:
+    html = report_html(fake_campaign(12, fates=FATES))
+    assert all(one.startswith(("#", "data:")) for one in read(html).fetched)
+    assert not re.search(r"@import|url\(\s*['\"]?\s*(?!#)[a-z]", html)
+    assert "<script" not in html
+
+
+def test_the_headline_is_the_best_measured_value_and_not_a_prediction() -> None:
+    events = fake_campaign(24)
+    history = read_history(events)
+    best = max(
+        one.observation.estimates["conductivity"].value
+        for one in history.trials
+        if one.observation
+    )
+    top = history.ranked()[0]
+    estimate = history.estimate(top)
+    assert estimate is not None
+    assert estimate.value == best
+    html = report_html(events)
+    assert f"in trial {top.id}" in html
+    assert "Predictions are not results" in html
+
+
+def test_every_trial_is_in_the_table_with_the_reason_of_its_failure() -> None:
+    html = report_html(fake_campaign(12, fates=FATES))
+    for number in range(1, 13):
+        assert f"<td>t{number:03d}</td>" in html
+    assert "axis error 0x40" in html
+    assert "differ by 8 %" in html
+
+
+def test_text_from_a_ledger_cannot_become_markup() -> None:
+    campaign = FakeCampaign()
+    campaign.trial(1, "failed")
+    campaign.add("trial.failed", "t001", reason="<script>alert(1)</script> | a\nb")
+    html = report_html(campaign.events)
+    assert "<script" not in html
+    table = trials_markdown(campaign.events).replace("\\|", "").splitlines()
+    assert len({line.count(" | ") for line in table}) == 1
+
+
+def test_a_value_at_a_bound_is_said_to_be_at_the_edge() -> None:
+    campaign = FakeCampaign()
+    campaign.trial(1)
+    values = campaign.events[1].data["candidate"]
+    values["dwell"] = 600.0
+    assert read_history(campaign.events).at_edge(
+        read_history(campaign.events).trials[0]
+    ) == ["dwell"]
+    assert "extrapolation" in report_html(campaign.events)
+
+
+def test_the_same_ledger_gives_the_same_report() -> None:
+    events = fake_campaign(10, fates=FATES)
+    assert report_html(events) == report_html(events)
+
+
+def test_the_newest_trial_is_on_top_of_the_markdown_table() -> None:
+    lines = trials_markdown(fake_campaign(3)).splitlines()
+    assert lines[0].startswith(
+        "| trial | status | transmittance | sheet resistance (Ω)"
+    )
+    assert [line[2:6] for line in lines[2:]] == ["t003", "t002", "t001"]
+
+
+@pytest.mark.parametrize("trials", [0, 1, 40])
+def test_the_best_so_far_plot_is_a_png(trials: int) -> None:
+    png = best_so_far_png(fake_campaign(trials, fates={1: "failed"}))
+    assert png.startswith(b"\x89PNG\r\n")
+
+
+def test_a_ledger_without_a_campaign_is_refused() -> None:
+    with pytest.raises(Refused, match="no campaign"):
+        report_html([])
+
+
+def test_the_report_is_written_below_reports(tmp_path: Path) -> None:
+    events = fake_campaign(0)
+    path = write_report(events, tmp_path)
+    assert path == tmp_path / "reports" / f"{events[0].campaign}.html"
+    assert path.read_text().startswith("<!DOCTYPE html>")
