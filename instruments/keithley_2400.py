@@ -38,6 +38,7 @@ Unverified on hardware: with only VOLT sensed the element CURR is the programmed
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -45,8 +46,8 @@ from typing import Annotated, ClassVar
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
-from instruments.device import Instrument
-from instruments.errors import Fault
+from instruments.device import Instrument, Work
+from instruments.errors import Fault, LinkError, LinkTimeout, Rejected, Stopped
 from instruments.framing import within
 from instruments.link import Identity, Link
 from instruments.scpi import Scpi
@@ -56,6 +57,8 @@ ABORT = b"\x03"
 COMPLIANCE = 1 << 3 | 1 << 16
 POWER_LINE = 0.02
 """Seconds of the longer power line cycle."""
+SILENCE = 0.1
+"""Real seconds without a word after which no answer is on its way."""
 READING_TIME = 2.0
 """Real seconds for the answer to a reading beside its integration."""
 
@@ -144,8 +147,24 @@ class Keithley2400Client:
         return Reading(voltage, current, bool(round(status) & COMPLIANCE))
 
     def stop(self) -> None:
-        """Take back what is pending and switch the output off; not confirmed."""
-        self.link.tell(ABORT + b":OUTP:STAT 0\n", urgent=True)
+        """Take back what is pending and switch the output off.
+
+        ^C takes back the answer that another thread may be waiting for; then it gets
+        that of a last question, instead of none.
+        """
+        free = self.link.lock.acquire(blocking=False)
+        try:
+            question = b"" if free else b":OUTP:STAT?\n"
+            self.link.tell(ABORT + b":OUTP:STAT 0\n" + question, urgent=True)
+        finally:
+            if free:
+                self.link.lock.release()
+
+    def drain(self) -> None:
+        """Read what nobody waited for, until the link is silent."""
+        with contextlib.suppress(LinkTimeout):
+            while True:
+                self.link.read(timeout=SILENCE)
 
 
 class SourceMeter(Instrument):
@@ -178,6 +197,7 @@ class SourceMeter(Instrument):
 
     def connect(self) -> Identity:
         self.link.open()
+        self._listen()
         return self.client.identity(self.settings.model)
 
     def prepare(self) -> None:
@@ -185,6 +205,7 @@ class SourceMeter(Instrument):
         within(self.settings.cycles, 0.01, 10.0, f"{self.name}: cycles", "PLC")
         within(self.settings.compliance, 0.0, 200.0, f"{self.name}: compliance", "V")
         within(self.settings.max_current, 0.0, 1.05, f"{self.name}: max_current", "A")
+        self._listen()
         self.client.configure(self.settings.compliance, self.settings.cycles)
         self._range = 0.0
         self.level.keep(0.0)
@@ -195,17 +216,17 @@ class SourceMeter(Instrument):
         """Set the current, in ampere, in the smallest range that holds it."""
         top = self.settings.max_current
         within(current, -top, top, f"{self.name}: current", "A")
-        return self.begin(lambda _: self._choose_level(current), within=1.0)
+        return self._begin(lambda _: self._choose_level(current), within=1.0)
 
     def switch(self, on: int) -> DeviceStatus:
         """Switch the output on (1) or off (0); done when it says that it is."""
-        return self.begin(
+        return self._begin(
             lambda cancelled: self._switch(bool(on), cancelled), within=1.0
         )
 
     def trigger(self) -> DeviceStatus:
         """Take one reading; done when it has been answered."""
-        return self.begin(lambda _: self.refresh(), within=self.reading_time)
+        return self._begin(lambda _: self.refresh(), within=self.reading_time)
 
     def refresh(self) -> None:
         timeout = READING_TIME + self.clock.real(self.reading_time)
@@ -213,6 +234,29 @@ class SourceMeter(Instrument):
         self.voltage.keep(reading.voltage)
         self.current.keep(reading.current)
         self.compliance.keep(int(reading.compliance))
+
+    def _listen(self) -> None:
+        """Let the answer come that ends a stop, so that it answers nothing else."""
+        if self.stopped:
+            self.client.drain()
+
+    def _begin(self, work: Work, *, within: float) -> DeviceStatus:
+        """Begin work; what a stop does to its questions is no trouble of the link."""
+
+        def carry_out(cancelled: threading.Event) -> None:
+            try:
+                if not cancelled.is_set():
+                    work(cancelled)
+            except (LinkError, Rejected):
+                self._end_if(cancelled)
+                raise
+            self._end_if(cancelled)
+
+        return self.begin(carry_out, within=within)
+
+    def _end_if(self, cancelled: threading.Event) -> None:
+        if cancelled.is_set():
+            raise Stopped(f"{self.place}: was stopped")
 
     def _choose_level(self, current: float) -> None:
         client = self.client
@@ -226,13 +270,11 @@ class SourceMeter(Instrument):
         self.level.keep(current)
 
     def _switch(self, on: bool, cancelled: threading.Event) -> None:
-        self.pause(0.0, cancelled)
         says = self.client.switch(on=on)
         self.output.keep(int(says))
         if cancelled.is_set() and says:  # stopped between the two: off it goes
             self.make_safe()
-        self.pause(0.0, cancelled)
-        if says != on:
+        elif says != on:
             self.client.scpi.check(f":OUTP:STAT {on:d}")
             raise Fault(f"{self.place}: output is {says:d} after ':OUTP:STAT {on:d}'")
 

@@ -55,8 +55,11 @@ def van_der_pauw(
                 yield from _both_ways(source_meter, switch_matrix, configuration, one)
 
     def rest() -> MsgGenerator[Any]:
-        yield from _switch_off(source_meter)
-        yield from bps.abs_set(switch_matrix.configuration, "open", wait=True)
+        # What was stopped is safe already, and does nothing until it is prepared.
+        if not source_meter.stopped:
+            yield from _switch_off(source_meter)
+        if not switch_matrix.stopped:
+            yield from bps.abs_set(switch_matrix.configuration, "open", wait=True)
 
     yield from finalize_wrapper(measure(), rest)
 
