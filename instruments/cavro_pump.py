@@ -333,7 +333,11 @@ class Pump(Instrument):
 
     def _wait(self, what: str, allowed: float, cancelled: threading.Event) -> None:
         deadline = self.clock.now() + allowed
-        while not self.client.ready():
+        while True:
+            ready = self.client.ready()
+            self.go_on(cancelled)  # a terminated plunger is ready, but not there
+            if ready:
+                return
             if self.clock.now() > deadline:
                 raise Fault(f"{self.place}: still busy {what} after {allowed:.0f} s")
             self.pause(POLL, cancelled)

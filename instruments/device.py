@@ -7,15 +7,17 @@ instrument says so; ``stop`` makes it safe, and then nothing moves until ``prepa
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ophyd import Device
 from ophyd.status import DeviceStatus
+from ophyd.utils import StatusTimeoutError
 
 from instruments.clock import Clock
-from instruments.errors import Rejected, Stopped
+from instruments.errors import InstrumentError, Rejected, Stopped
 from instruments.link import Identity, Link
 
 Work = Callable[[threading.Event], None]
@@ -102,7 +104,14 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
                 raise Rejected(f"{self.place}: is still doing what it was told before")
             self._acts += alone
             cancelled = self._cancelled
-        status = DeviceStatus(self, timeout=self.clock.real(within) + LINK_MARGIN)
+        # ophyd's own stop comes after `wait` has returned, and so could end what was
+        # begun since; ours comes before.
+        status = DeviceStatus(
+            self,
+            timeout=self.clock.real(within) + LINK_MARGIN,
+            call_stop_on_failure=False,
+        )
+        status.add_callback(self._stop_if_too_late)
 
         def carry_out() -> None:
             trouble: Exception | None = None
@@ -114,15 +123,27 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
                 self._acts -= alone
             if trouble is None:
                 status.set_finished()
-            else:
-                status.set_exception(trouble)
+                return
+            if not isinstance(trouble, Stopped):
+                with contextlib.suppress(InstrumentError):
+                    self.stop()
+            status.set_exception(trouble)
 
         threading.Thread(target=carry_out, name=self.name, daemon=True).start()
         return status
 
+    def _stop_if_too_late(self, status: DeviceStatus) -> None:
+        if isinstance(status.exception(), StatusTimeoutError):
+            self.stop()
+
     def pause(self, seconds: float, cancelled: threading.Event) -> None:
         """Wait lab ``seconds``; raise `Stopped` at once when the device is stopped."""
-        if self.clock.wait(seconds, cancelled):
+        self.clock.wait(seconds, cancelled)
+        self.go_on(cancelled)
+
+    def go_on(self, cancelled: threading.Event) -> None:
+        """Raise `Stopped` if the device has been stopped."""
+        if cancelled.is_set():
             raise Stopped(f"{self.place}: was stopped")
 
     def trigger(self) -> DeviceStatus:

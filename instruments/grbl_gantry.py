@@ -299,7 +299,7 @@ class Gantry(Instrument):
             if report.state == "Idle" and math.dist(report.at, to) <= ARRIVED:
                 return
             if report.state.startswith(("Alarm", "Door", "Hold", "Sleep")):
-                self.pause(0.0, cancelled)  # it may be our own stop
+                self.go_on(cancelled)  # it may be our own stop
                 raise Fault(
                     f"{self.place}: {report.state} on the way to {to} mm, at {report.at}"
                 )

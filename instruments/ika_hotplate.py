@@ -233,7 +233,7 @@ class Hotplate(Instrument):
         self, temperature: float, allowed: float, cancelled: threading.Event
     ) -> None:
         self._choose(temperature)
-        self.pause(0.0, cancelled)
+        self.go_on(cancelled)
         self.client.heat()
         deadline = self.clock.now() + allowed
         settled_since = flat_since = self.clock.now()

@@ -310,13 +310,13 @@ class SpinCoater(Instrument):
         begin = client.estimates()[0]
         plateau = begin + speed**2 / (2.0 * acceleration)
         end = plateau + speed * spin.duration
-        self.pause(0.0, cancelled)
+        self.go_on(cancelled)
         client.configure("axis0.controller.input_vel", speed)
         seen: list[float] = []
         while (here := client.estimates())[0] < end:
             if here[0] >= plateau:
                 seen.append(here[1])
-            self._still_spinning(deadline)
+            self._still_spinning(deadline, cancelled)
             self.pause(min(POLL, (end - here[0]) / speed), cancelled)
         client.configure("axis0.controller.input_vel", 0.0)
         self.spin.keep(spin.speed)
@@ -337,25 +337,26 @@ class SpinCoater(Instrument):
                 return
             else:
                 resting_since = min(resting_since, self.clock.now())
-            self._still_spinning(deadline)
+            self._still_spinning(deadline, cancelled)
             self.pause(POLL, cancelled)
 
     def _park(self, deadline: float, cancelled: threading.Event) -> None:
         """Turn on to the park angle, so that the gripper finds the sample square."""
         here = self.client.estimates()[0]
         target = math.ceil(here - self.settings.park_angle) + self.settings.park_angle
-        self.pause(0.0, cancelled)
+        self.go_on(cancelled)
         self.client.go_to(target)
         while True:
             here, speed = self.client.estimates()
             if abs(here - target) <= PARKED and abs(speed) <= REST:
                 break
-            self._still_spinning(deadline)
+            self._still_spinning(deadline, cancelled)
             self.pause(POLL, cancelled)
         self.angle.keep(here % 1.0)
 
-    def _still_spinning(self, deadline: float) -> None:
+    def _still_spinning(self, deadline: float, cancelled: threading.Event) -> None:
         if self.client.state() != CLOSED_LOOP:
+            self.go_on(cancelled)  # it may be our own stop
             raise Fault(
                 f"{self.place}: the motor gave up in mid-spin: "
                 f"{self.client.errors() or 'no error is told'}"

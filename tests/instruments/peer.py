@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -29,6 +30,8 @@ class Peer:
         self.slave = slave
         self.answer = answer
         self.heard = b""
+        self.left: list[list[bytes]] = []
+        self.wrong = ""
         self._unused = b""
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -63,9 +66,6 @@ class Peer:
             os.write(peer.master, greeting)
         return peer
 
-    left: list[list[bytes]] = []
-    wrong = ""
-
     def say(self, data: bytes) -> None:
         os.write(self.master, data)
 
@@ -74,10 +74,8 @@ class Peer:
         self._ending.set()
         self._thread.join()
         for end in (self.slave, self.master):
-            try:
+            with contextlib.suppress(OSError):
                 os.close(end)
-            except OSError:
-                pass
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -23,7 +23,7 @@ def test_an_answer_comes_back_without_its_end() -> None:
 
 
 def test_an_answer_of_several_lines_is_read_line_by_line() -> None:
-    with Peer(lambda came: b"one\r\ntwo\r\nok\r\n") as peer:
+    with Peer(lambda _: b"one\r\ntwo\r\nok\r\n") as peer:
         link = Link(peer.path)
         link.open()
         assert link.ask(b"?", end=b"\r\n") == b"one"
@@ -37,6 +37,8 @@ def test_what_came_before_the_question_is_not_its_answer() -> None:
         link = Link(peer.path)
         link.open()
         peer.say(b"late\n")
+        while link._port is None or link._port.in_waiting < len(b"late\n"):
+            time.sleep(0.001)
         assert link.ask(b"now\n") == b"now"
         link.close()
 
@@ -51,7 +53,7 @@ def test_silence_is_a_timeout_that_names_the_question() -> None:
 
 
 def test_half_an_answer_is_a_timeout_that_tells_the_half() -> None:
-    with Peer(lambda came: b"24.08") as peer:
+    with Peer(lambda _: b"24.08") as peer:
         link = Link(peer.path, timeout=0.1)
         link.open()
         with pytest.raises(LinkTimeout, match=r"so far came '24.08'"):
@@ -80,7 +82,7 @@ def test_a_dripping_peer_does_not_stretch_the_deadline() -> None:
 
 def test_endless_garbage_is_a_bad_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("instruments.link.LONGEST_ANSWER", 1000)
-    with Peer(lambda came: b"\x00\xff" * 1000) as peer:
+    with Peer(lambda _: b"\x00\xff" * 1000) as peer:
         link = Link(peer.path)
         link.open()
         with pytest.raises(BadReply, match=r"they begin '\\x00\\xff"):

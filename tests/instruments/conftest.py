@@ -1,0 +1,120 @@
+"""One simulated bench for the tests of drivers: real processes, real bytes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bluesky import RunEngine
+from bluesky.preprocessors import run_wrapper
+
+from instruments import cavro_pump, grbl_gantry, ika_hotplate, odrive_spin_coater
+from instruments.clock import Clock
+from instruments.device import Instrument
+
+ROOT = Path(__file__).parents[2]
+SPEED = 200.0
+
+
+@dataclass
+class BenchOnPtys:
+    """Where a running bench keeps its ports and journals."""
+
+    directory: Path
+
+    def port(self, name: str) -> str:
+        return str(self.directory / "ports" / name)
+
+    def journal(self, name: str) -> list[dict[str, Any]]:
+        path = self.directory / "journal" / f"{name}.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def device(self, name: str) -> Instrument:
+        kind, settings = MAKERS[name]
+        return kind(name, port=self.port(name), settings=settings, clock=Clock(SPEED))
+
+
+MAKERS: dict[str, tuple[type[Instrument], Any]] = {
+    "gantry": (
+        grbl_gantry.Gantry,
+        grbl_gantry.GantrySettings((500.0, 400.0, 100.0), 12000.0, (40.0, 0.0)),
+    ),
+    "pump": (
+        cavro_pump.Pump,
+        cavro_pump.PumpSettings(1000.0, {"needle": 1, "water": 2, "waste": 3}),
+    ),
+    "spin_coater": (
+        odrive_spin_coater.SpinCoater,
+        odrive_spin_coater.SpinCoaterSettings(8000.0),
+    ),
+    "anneal_plate": (
+        ika_hotplate.Hotplate,
+        ika_hotplate.HotplateSettings("C-MAG HS7", 200.0),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchOnPtys]:
+    directory = tmp_path_factory.mktemp("bench")
+    file = ROOT / "lab_configs" / "sim_bench" / "bench.yaml"
+    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
+    with subprocess.Popen(
+        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any(line.strip() == "ready" for line in process.stdout)
+            yield BenchOnPtys(directory)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def open_device(bench: BenchOnPtys) -> Iterator[Callable[[str], Any]]:
+    """Connected and prepared devices, closed again after the test."""
+    opened: list[Instrument] = []
+
+    def open_one(name: str) -> Instrument:
+        device = bench.device(name)
+        opened.append(device)
+        device.connect()
+        device.prepare()
+        return device
+
+    yield open_one
+    for device in opened:
+        device.disconnect()
+
+
+@pytest.fixture
+def run() -> Callable[[Any], list[tuple[str, dict[str, Any]]]]:
+    """Run an inner plan in an engine off the main thread, as a station does."""
+
+    def run_one(plan: Any) -> list[tuple[str, dict[str, Any]]]:
+        documents: list[tuple[str, dict[str, Any]]] = []
+        failures: list[Exception] = []
+
+        def work() -> None:
+            engine = RunEngine({}, context_managers=[])
+            engine.subscribe(lambda name, document: documents.append((name, document)))
+            try:
+                engine(run_wrapper(plan))
+            except Exception as error:  # noqa: BLE001 - handed to the test
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        if failures:
+            raise failures[0]
+        return documents
+
+    return run_one
