@@ -248,6 +248,7 @@ class Loop:
             action,
             step.station,
             one.sample.rpartition("/")[2],
+            one.sample,
             step.name,
             trial.id,
             step,

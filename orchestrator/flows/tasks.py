@@ -38,13 +38,14 @@ def campaign_of(path: str) -> Campaign:
     cache_policy=NO_CACHE,
     retries=0,
     persist_result=False,
-    task_run_name="{station}:{sample}:{name}",
+    task_run_name="{station}:{label}:{name}",
 )
 def act(  # the names in the run's name are for the operator's timeline
     address: str,
     owner: str,
     action: str,
     station: str,  # noqa: ARG001
+    label: str,  # noqa: ARG001
     sample: str,
     name: str,  # noqa: ARG001
     trial: str,
