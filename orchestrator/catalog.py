@@ -86,14 +86,14 @@ class Catalog:
         return RunRecord(
             start=dict(run.metadata["start"]),
             stop=dict(run.metadata.get("stop") or {}),
-            streams={name: _table(run[name].base) for name in run},
+            streams={name: _table(stream.base) for name, stream in run.items()},
         )
 
 
 def _table(stream: Any) -> Table:
     """Return the events of one stream, in the order of its event descriptor."""
     units = units_of(stream.metadata["data_keys"])
-    parts = {key: stream[key] for key in stream}
+    parts = dict(stream.items())
     columns: dict[str, list[Any]] = {"time": []}
     if "internal" in parts:
         events = parts.pop("internal").read().sort_values("seq_num")
