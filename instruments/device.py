@@ -119,6 +119,11 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
                 work(cancelled)
             except Exception as error:  # noqa: BLE001 - the top of a thread
                 trouble = error
+            if trouble is not None and cancelled.is_set():
+                # A stop cuts questions off; what they then say is not the trouble.
+                stopped = Stopped(f"{self.place}: was stopped")
+                stopped.__cause__ = trouble
+                trouble = stopped
             with self._guard:
                 self._acts -= alone
             if trouble is None:
