@@ -121,6 +121,7 @@ def test_another_instrument_on_the_port_is_the_wrong_model(
     device.disconnect()
 
 
+@pytest.mark.slow  # a board that says no banner is waited for
 def test_a_move_ends_where_it_should(open_device: Open) -> None:
     gantry = open_device("gantry")
     gantry.at.set((-50.0, -60.0, -10.0)).wait()
