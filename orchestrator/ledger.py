@@ -48,6 +48,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import Engine
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from orchestrator.errors import Refused
 
@@ -92,12 +93,21 @@ def durable_engine(url: str) -> Engine:
     return engine
 
 
+def make_tables(engine: Engine, tables: MetaData) -> None:
+    """Make the tables that are not there; another process may be doing the same."""
+    with engine.begin() as connection:
+        for table in tables.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+
 class Ledger:
     """Append events and read them back in order; safe from several processes."""
 
     def __init__(self, url: str) -> None:
         self._engine = durable_engine(url)
-        _metadata.create_all(self._engine)
+        make_tables(self._engine, _metadata)
 
     @classmethod
     def at(cls, data: Path) -> Ledger:

@@ -11,6 +11,8 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sims.world import Vessel
+
 if TYPE_CHECKING:
     from sims.bench import Bench
 
@@ -47,7 +49,7 @@ def recall(bench: Bench) -> bool:
         world.slots[name].sample = sample
     world.carried = content["carried"]
     for name, parts in content["vessels"].items():
-        world.vessels[name].parts = parts
+        world.vessels.setdefault(name, Vessel(name)).parts = parts
     world.lived = content["lived"]
     world.told = content["told"]
     return True

@@ -37,10 +37,16 @@ from orchestrator.ledger import Ledger
 from orchestrator.processes import die_with_parent
 from orchestrator.recipes import compile_recipe
 from orchestrator.recovery import recover
+from orchestrator.station.acts import ActRecord, ActState
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
 
 log = logging.getLogger(__name__)
+
+
+class Interrupted(PolyloopError):
+    """Somebody stopped the acts of this flow; it can be resumed."""
+
 
 Done = tuple[Literal["act", "propose", "show"], str, PrefectFuture[Any]]
 
@@ -255,7 +261,9 @@ class Loop:
         )
         future.add_done_callback(lambda done: self._done.put(("act", action, done)))
 
-    def _after_act(self, action: str, record: Any) -> None:
+    def _after_act(self, action: str, record: ActRecord) -> None:
+        if record.state is ActState.ABORTED:
+            raise Interrupted(record.reason)  # what it means is for `recover` to say
         act = self.progress.acting[action]
         facts = {
             "action": action,
@@ -268,7 +276,7 @@ class Loop:
             "ended": record.ended,
             "lab_seconds": record.lab_seconds,
         }
-        if record.state == "done":
+        if record.state is ActState.DONE:
             self._write("step.done", trial=act.trial, data=facts)
         else:
             facts["reason"] = record.reason

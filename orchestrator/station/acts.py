@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Float, MetaData, String, Table, insert, select
 from sqlalchemy import update as sql_update
 
-from orchestrator.ledger import durable_engine
+from orchestrator.ledger import durable_engine, make_tables
 
 _metadata = MetaData()
 _acts = Table(
@@ -44,12 +44,13 @@ _acts = Table(
 
 
 class ActState(StrEnum):
-    """How far an act has come."""
+    """How far an act has come; aborted: somebody stopped it, nothing was wrong."""
 
     INTENDED = "intended"
     SENT = "sent"
     DONE = "done"
     FAILED = "failed"
+    ABORTED = "aborted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class ActRecord:
     @property
     def over(self) -> bool:
         """Whether the act has ended, well or badly."""
-        return self.state in (ActState.DONE, ActState.FAILED)
+        return self.state not in (ActState.INTENDED, ActState.SENT)
 
 
 class ActLedger:
@@ -89,7 +90,7 @@ class ActLedger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = durable_engine(f"sqlite:///{path}")
-        _metadata.create_all(self._engine)
+        make_tables(self._engine, _metadata)
 
     def intend(self, act: ActRecord) -> ActRecord:
         """Write an act down before anything is done about it."""

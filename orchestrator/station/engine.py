@@ -100,7 +100,7 @@ class Station:
             except queue.Empty:
                 break
             if item is not None:
-                self._end(item[0], ActState.FAILED, reason=f"not begun: {reason}")
+                self._end(item[0], ActState.ABORTED, reason=f"not begun: {reason}")
         self.make_safe()
         if self._engine.state not in ("idle", "panicked"):
             try:
@@ -134,13 +134,12 @@ class Station:
             try:
                 self._engine(run_wrapper(plan(), md=_metadata(act)))
             except Exception as error:  # noqa: BLE001 - the top of a station
-                reason = self._halting or reason_of(error)
+                state, reason = ActState.FAILED, reason_of(error)
                 log.warning("%s: %s failed: %s", self.name, act.action, reason)
-                state = ActState.FAILED
             else:
                 state, reason = ActState.DONE, ""
-            if self._halting and state is ActState.DONE:
-                state, reason = ActState.FAILED, self._halting
+            if self._halting:
+                state, reason = ActState.ABORTED, self._halting
             self._end(
                 self.acting,
                 state,

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from instruments.link import Identity
 from ophyd import Device
 
 from instruments.clock import Clock
 from instruments.errors import InstrumentError
+from instruments.link import Identity
 from orchestrator.config import Lab
 from orchestrator.errors import Refused
 from orchestrator.lab import build_device, build_plan
