@@ -15,7 +15,7 @@ from bluesky.preprocessors import run_wrapper
 from ophyd import Device
 
 from instruments.clock import Clock
-from instruments.errors import InstrumentError
+from instruments.errors import Fault, InstrumentError
 from orchestrator.station.acts import ActLedger, ActRecord, ActState
 from orchestrator.station.journal import Journal
 
@@ -55,6 +55,7 @@ class Station:
         self._queue: queue.Queue[tuple[ActRecord, Plan] | None] = queue.Queue()
         self._changed = threading.Condition()
         self._halting = ""
+        self._faulty = False
         self.acting: ActRecord | None = None
         # The default context manager installs a SIGINT handler, which only the main
         # thread may do; the service handles interruption instead.
@@ -132,9 +133,11 @@ class Station:
             self.acting = self._acts.update(act, state=ActState.SENT, sent=time.time())
             began = self._clock.now()
             try:
+                self._make_ready()
                 self._engine(run_wrapper(plan(), md=_metadata(act)))
             except Exception as error:  # noqa: BLE001 - the top of a station
                 state, reason = ActState.FAILED, reason_of(error)
+                self._faulty = isinstance(_cause(error), Fault)
                 log.warning("%s: %s failed: %s", self.name, act.action, reason)
             else:
                 state, reason = ActState.DONE, ""
@@ -150,6 +153,17 @@ class Station:
             )
             self.acting = None
 
+    def _make_ready(self) -> None:
+        """Prepare devices that an earlier act left stopped, unless hardware is faulty.
+
+        A device refuses everything after a failure until it is prepared. Where it has
+        reported a fault itself, that is for a person to do.
+        """
+        if not self._faulty:
+            for device in self.devices.values():
+                if device.stopped:
+                    device.prepare()
+
     def _end(self, act: ActRecord, state: ActState, **facts: Any) -> None:
         with self._changed:
             self._acts.update(act, state=state, ended=time.time(), **facts)
@@ -164,9 +178,17 @@ def _metadata(act: ActRecord) -> dict[str, Any]:
 
 def reason_of(error: BaseException) -> str:
     """Return what an operator should read: the instrument's own words, if it had any."""
+    cause = _cause(error)
+    if isinstance(cause, InstrumentError):
+        return str(cause)
+    return f"{type(error).__name__}: {error}"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the instrument's own error behind what the run engine raised."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, InstrumentError):
-            return str(cause)
+            return cause
         cause = cause.__cause__
-    return f"{type(error).__name__}: {error}"
+    return error

@@ -61,7 +61,10 @@ def test_an_instrument_that_answers_as_another_model_is_refused(
 
 
 def test_a_speed_for_a_real_lab_is_refused(configs: Path, tmp_path: Path) -> None:
-    change(configs / "sim_bench" / "lab.yaml", "bench: bench.yaml", "")
+    lab = configs / "sim_bench" / "lab.yaml"
+    change(lab, "bench: bench.yaml", "")
+    text = lab.read_text().replace("port: ports/", "port: /dev/serial/by-id/")
+    lab.write_text(text.replace("folder: drops/", "folder: /drops/"))
     answer = polyloop(
         *("run", configs / "pedot_pss" / "campaign.yaml"),
         *("--speed", "200", "--data", tmp_path / "data"),

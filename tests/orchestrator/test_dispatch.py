@@ -106,6 +106,9 @@ def test_a_sample_in_the_gripper_is_put_down_before_anything_else() -> None:
     lab.start("t1", "rack.1")
     lab.write("sample.found", "t1", sample="c/rack.1", at="gripper")
     (put,) = lab.ready()
-    assert (put.step.operation, put.step.parameters) == ("put_away", {"target": "chuck"})
+    assert (put.step.operation, put.step.parameters) == (
+        "put_away",
+        {"target": "chuck"},
+    )
     lab.end(lab.begin(put))
     assert lab.progress.trials["t1"].at == "chuck"

@@ -33,9 +33,7 @@ def test_two_processes_may_make_the_same_ledger_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         ledgers = list(pool.map(lambda _: Ledger.at(tmp_path), range(8)))
         list(
-            pool.map(
-                lambda one: one.append("c", "campaign.started", data={}), ledgers
-            )
+            pool.map(lambda one: one.append("c", "campaign.started", data={}), ledgers)
         )
     assert len(ledgers[0].events("c")) == 8
 
