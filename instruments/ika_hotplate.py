@@ -42,6 +42,7 @@ from instruments.device import Instrument
 from instruments.errors import BadReply, Fault, Rejected, WrongModel
 from instruments.framing import number, plain, within
 from instruments.link import Identity, Link
+from instruments.orders import Hold
 from instruments.signals import ReadBack, Verb
 
 SETTLED = 1.0
@@ -81,14 +82,6 @@ class HotplateSettings:
     safety_margin: Annotated[float, "kelvin"] = 50.0
     sensor: int = 2
     baudrate: int = 9600
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Keep a temperature (degC) for a duration (s)."""
-
-    temperature: float
-    duration: float
 
 
 class IkaClient:

@@ -53,6 +53,7 @@ from instruments.device import Instrument
 from instruments.errors import BadReply, Fault, Rejected, WrongModel
 from instruments.framing import number, plain, within
 from instruments.link import Identity, Link
+from instruments.orders import Spin
 from instruments.signals import ReadBack, Verb
 
 IDLE, CALIBRATION, CLOSED_LOOP = 1, 3, 8
@@ -121,15 +122,6 @@ class SpinCoaterSettings:
     current_limit: Annotated[float, "A"] = 10.0
     park_angle: Annotated[float, "turn"] = 0.0
     baudrate: int = 115200
-
-
-@dataclass(frozen=True, slots=True)
-class Spin:
-    """One spin: rpm, rpm/s, and seconds at speed."""
-
-    speed: float
-    acceleration: float
-    duration: float
 
 
 class ODriveClient:

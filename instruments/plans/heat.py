@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from bluesky import plan_stubs as bps
 
-from instruments.ika_hotplate import Hold
+from instruments.orders import Hold
 from instruments.plans.rest import Plan, set_to
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from instruments.device import Instrument
+if TYPE_CHECKING:
+    from instruments.device import Instrument
 
 Plan = Generator[Any, Any, Any]
 

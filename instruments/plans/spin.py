@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from bluesky import plan_stubs as bps
 
-from instruments.odrive_spin_coater import Spin
+from instruments.orders import Spin
 from instruments.plans.rest import Plan, at_rest, set_to
 
 

@@ -13,8 +13,9 @@ from ophyd.utils import ReadOnlyError
 from instruments.clock import Clock
 from instruments.errors import Fault, LinkError, Rejected, Stopped, WrongModel
 from instruments.grbl_gantry import Gantry, GantrySettings
-from instruments.ika_hotplate import Hold, Hotplate, HotplateSettings
-from instruments.odrive_spin_coater import Spin, SpinCoater, SpinCoaterSettings
+from instruments.ika_hotplate import Hotplate, HotplateSettings
+from instruments.odrive_spin_coater import SpinCoater, SpinCoaterSettings
+from instruments.orders import Hold, Spin
 from tests.instruments.conftest import MAKERS, BenchOnPtys
 from tests.instruments.peer import Peer
 from tests.instruments.test_transcripts import settles

@@ -135,10 +135,6 @@ def test_loading_imports_neither_torch_nor_prefect() -> None:
     assert not {"torch", "prefect"} & imported_by_loading()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="plans.heat and plans.spin import their drivers for Hold and Spin",
-)
 def test_loading_without_drivers_imports_none() -> None:
     assert not {f"instruments.{name}" for name in drivers()} & imported_by_loading()
 
