@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -114,7 +115,8 @@ def _line(trial: Trial, view: View) -> Text:
         )
         text.append(f"   {recipe}", "dim")
     else:
-        text.append(f"{trial.status}: {trial.reason}", "red")
+        reason = textwrap.shorten(trial.reason, 200, placeholder=" …")
+        text.append(f"{trial.status}: {reason}", "red")
     return text
 
 

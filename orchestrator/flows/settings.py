@@ -1,7 +1,8 @@
 """How polyloop runs Prefect: a private server a data directory, quiet, on loopback.
 
 Plain values, no Prefect import, so that the launcher starts quickly. Batched recorders
-take a third of the server's processor time per task; the V2 interface is off because
+take a third of the server's processor time per task (the flush interval is cut to whole
+seconds: below 1 the server spins); the V2 interface is off because
 it makes the browser call an analytics host.
 """
 
@@ -21,7 +22,7 @@ def environment(home: Path, api: str) -> dict[str, str]:
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "50",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
