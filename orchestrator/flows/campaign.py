@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 import queue
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from orchestrator import units
 from orchestrator.campaign import (
     Progress,
     Propose,
@@ -33,7 +33,7 @@ from orchestrator.dispatch import Ready, ready
 from orchestrator.errors import CampaignFailed, PolyloopError
 from orchestrator.flows import artifacts, tasks
 from orchestrator.learning import Failed, Learned, Repeated, learn
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Event, Ledger
 from orchestrator.processes import die_with_parent
 from orchestrator.recipes import compile_recipe
 from orchestrator.recovery import recover
@@ -120,6 +120,7 @@ class Loop:
         self.campaign = tasks.campaign_of(config)
         self.arm = self.campaign.lab.arm
         self.progress = Progress()
+        self.log = get_run_logger()
         started = ledger.events(campaign_id)[0].data
         self.seed = int(started["seed"])
         self.rules = Rules(
@@ -139,7 +140,7 @@ class Loop:
         CampaignFailed
             When the campaign cannot go on.
         """
-        self._catch_up()
+        self.progress = fold(self.ledger.events(self.id))
         for kind, trial, data in recover(self.progress, self.client, self._substrate):
             self._write(kind, trial=trial, data=data)
         while True:
@@ -333,7 +334,30 @@ class Loop:
         """Append to the ledger, and to the state that follows from it."""
         event = self.ledger.append(self.id, kind, trial=trial, data=data)
         self.progress = fold([event], self.progress)
+        line = _line(event)
+        if line:
+            self.log.info("%s", line)
 
-    def _catch_up(self) -> None:
-        self.progress = fold(self.ledger.events(self.id), Progress())
-        log.info("%s: %s trials at %s", self.id, len(self.progress.trials), time.time())
+
+def _line(event: Event) -> str:
+    """Return what an event says to the reader of the flow run's log, or nothing."""
+    data, trial = event.data, event.trial
+    match event.kind:
+        case "candidate.proposed":
+            return f"{trial} proposed: {data['candidate']}"
+        case "trial.started":
+            return f"{trial} started on {data['sample']}"
+        case "step.failed":
+            return (
+                f"{trial} {data['step']} at {data['station']} failed: {data['reason']}"
+            )
+        case "step.repeated":
+            return f"{trial} {data['step']} is repeated: {data['reason']}"
+        case "measurement":
+            value = units.show(data["value"], data["unit"], data["std"])
+            doubts = "" if data["believed"] else " (not believed)"
+            return f"{trial} {data['quantity']}: {value}{doubts}"
+        case "trial.failed" | "sample.discarded" | "campaign.paused" | "campaign.ended":
+            return f"{trial} {event.kind}: {data['reason']}".strip()
+        case _:
+            return ""
