@@ -414,7 +414,8 @@ def _log_axis(axis: Any, values: Sequence[float]) -> None:
 
 def _label(name: str, unit: str) -> str:
     words = name.replace("_", " ")
-    return f"{words} ({units.pretty(unit)})" if unit else words
+    shown = units.pretty(unit)
+    return f"{words} ({shown})" if shown else words
 
 
 def _say(axes: Axes, text: str) -> None:
