@@ -99,11 +99,14 @@ def _carry_out(name: str, options: object) -> None:
     from orchestrator.launcher import Options, carry_out
 
     assert isinstance(options, Options)  # noqa: S101
-    try:
-        with Screen(console) as screen:
-            carry_out(name, options, screen.show)
-    finally:
+    screen = Screen(console)
+
+    def at_end() -> None:
+        screen.close()
         _summary(name, options.data)
+
+    with screen:
+        carry_out(name, options, screen.show, at_end)
 
 
 @app.command()

@@ -84,8 +84,11 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Take the live part of the screen away; what was printed stays."""
+        self._live.stop()
 
     def show(self, view: View) -> None:
         """Show how a campaign stands."""

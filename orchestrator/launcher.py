@@ -124,8 +124,19 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
     return name
 
 
-def carry_out(name: str, options: Options, show: Show) -> Progress:
+def carry_out(
+    name: str, options: Options, show: Show, at_end: Callable[[], None]
+) -> Progress:
     """Run a campaign of the ledger to its end, or until it is interrupted.
+
+    Parameters
+    ----------
+    name, options:
+        Which campaign, and what the user has chosen.
+    show:
+        Called four times a second with how it stands.
+    at_end:
+        Called once its flow has ended, while the catalog is still being served.
 
     Returns
     -------
@@ -166,17 +177,6 @@ def carry_out(name: str, options: Options, show: Show) -> Progress:
         )
         stack.callback(station_child.end)
         api, server = _prefect(stack, data / "prefect", logs, ui=options.ui)
-        uploader = processes.start(
-            "uploader",
-            [
-                *_python("orchestrator.uploader"),
-                *("--data", str(data)),
-                *(("--tiled", options.tiled) if options.tiled else ()),
-            ],
-            logs,
-            {"DO_NOT_TRACK": "1"},
-        )
-        stack.callback(uploader.end, timeout=30.0)
         address = _station_address(station_child)
         station = StationClient(address, key)
         stack.callback(station.close)
@@ -196,6 +196,17 @@ def carry_out(name: str, options: Options, show: Show) -> Progress:
             environment(data / "prefect", api),
         )
         stack.callback(runner.end)
+        uploader = processes.start(
+            "uploader",
+            [
+                *_python("orchestrator.uploader"),
+                *("--data", str(data)),
+                *(("--tiled", options.tiled) if options.tiled else ()),
+            ],
+            logs,
+            {"DO_NOT_TRACK": "1"},
+        )
+        stack.callback(uploader.end, timeout=30.0)
         flow = json.loads(runner.line_with('"flow_run"', 120.0))
         view = View(
             campaign,
@@ -210,6 +221,11 @@ def carry_out(name: str, options: Options, show: Show) -> Progress:
         if interrupted.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
             progress = fold(ledger.events(name))
+        runner.process.wait()
+        at_end()
+        for child in (runner, uploader, station_child, server):
+            if child is not None:
+                child.tell_to_end()
     return _judge(progress, name, interrupted)
 
 

@@ -75,10 +75,15 @@ class Child:
             file.seek(self.offset)
             return file.read().decode(errors="replace")
 
+    def tell_to_end(self) -> None:
+        """Ask it to end, without waiting for it."""
+        if self.process.poll() is None:
+            self.process.terminate()
+
     def end(self, timeout: float = 10.0) -> None:
         """Ask it to end, and end it when it does not."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self.tell_to_end()
             try:
                 self.process.wait(timeout)
             except subprocess.TimeoutExpired:
