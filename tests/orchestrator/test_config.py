@@ -94,7 +94,7 @@ def test_the_space_has_the_recipe_s_units_and_the_stocks(campaign: Campaign) -> 
     assert (concentration.unit, concentration.scale) == ("mol/L", "log")
     time = space["anneal_time"]
     assert isinstance(time, Real)
-    assert (time.low, time.high, time.unit) == (120.0, 900.0, "s")
+    assert (time.low, time.high, time.unit) == (120.0, 600.0, "s")
 
 
 def test_a_few_acids_can_be_named(tmp_path: Path) -> None:
