@@ -18,7 +18,7 @@ from orchestrator.errors import PolyloopError, Refused
 
 if TYPE_CHECKING:
     from orchestrator.campaign import Progress
-    from orchestrator.config import Campaign
+    from orchestrator.config.models import Campaign
     from orchestrator.ledger import Event
 
 app = typer.Typer(
@@ -51,7 +51,7 @@ def check(
     path: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml")],
 ) -> None:
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
-    from orchestrator.config import load_campaign
+    from orchestrator.config.read_campaign import load_campaign
     from orchestrator.display import steps_table
     from orchestrator.recipes import compile_recipe, explain
     from planners.baseline import RandomPlanner
@@ -129,7 +129,7 @@ def export(
     data: Data = DATA,
 ) -> None:
     """Write a campaign as a table, with units."""
-    from orchestrator.export import export as write
+    from orchestrator.reporting.export import export as write
 
     _, _, _, events = _open(campaign, data)
     write(events, data, to)
@@ -139,7 +139,7 @@ def export(
 @app.command()
 def report(campaign: Id, data: Data = DATA) -> None:
     """Write the HTML report of a campaign."""
-    from orchestrator.report import write_report
+    from orchestrator.reporting.report import write_report
 
     _, _, _, events = _open(campaign, data)
     console.print(f"report: {write_report(events, data)}", soft_wrap=True)
@@ -180,7 +180,7 @@ def _open(
     campaign: str | None, data: Path
 ) -> tuple[str, Campaign, Progress, list[Event]]:
     from orchestrator.campaign import fold
-    from orchestrator.config import load_campaign
+    from orchestrator.config.read_campaign import load_campaign
     from orchestrator.ledger import Ledger
 
     ledger = Ledger.of(data)
@@ -193,7 +193,7 @@ def _open(
 def _summary(name: str, data: Path) -> None:
     """Print what a campaign came to: best recipe, where the data is, the report."""
     from orchestrator.display import best, best_table
-    from orchestrator.report import write_report
+    from orchestrator.reporting.report import write_report
 
     name, configured, progress, events = _open(name, data)
     objective = configured.objectives[0]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator import processes
-from orchestrator.config import load_lab
+from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import Refused
 
 

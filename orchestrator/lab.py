@@ -19,12 +19,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
+from orchestrator.config.strict_yaml import near
 from orchestrator.errors import ConfigError, Refused
-from orchestrator.strict_yaml import near
 
 if TYPE_CHECKING:
     from instruments.clock import Clock
-    from orchestrator.config import Campaign, Lab
+    from orchestrator.config.models import Campaign, Lab
     from orchestrator.records import Measurement
     from planners.protocol import Planner
 
@@ -230,7 +230,7 @@ def build_device(lab: Lab, name: str, clock: Clock, ports: Path | None = None) -
         The directory that relative ports and folders start from: the bench's run
         directory. On a real lab, the lab file's own directory.
     """
-    from orchestrator.settings import read_settings
+    from orchestrator.config.settings import read_settings
 
     instrument = lab.instruments[name]
     made = driver(instrument.driver)

@@ -29,7 +29,8 @@ import httpx
 
 from orchestrator import processes
 from orchestrator.campaign import Progress, fold
-from orchestrator.config import Campaign, load_campaign
+from orchestrator.config.models import Campaign
+from orchestrator.config.read_campaign import load_campaign
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
 from orchestrator.ledger import Ledger
@@ -199,7 +200,7 @@ def carry_out(
         uploader = processes.start(
             "uploader",
             [
-                *_python("orchestrator.uploader"),
+                *_python("orchestrator.archive.uploader"),
                 *("--data", str(data)),
                 *(("--tiled", options.tiled) if options.tiled else ()),
             ],

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
-from orchestrator.config import Campaign, Lab, Limit, Reference, Station, StepTemplate
+from orchestrator.config.models import (
+    Campaign,
+    Lab,
+    Limit,
+    Reference,
+    Station,
+    StepTemplate,
+)
 from orchestrator.errors import Refused
 from orchestrator.lab import OPERATIONS, number, recipe_keys, signature
 from orchestrator.records import Recipe, Step

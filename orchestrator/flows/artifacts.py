@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from orchestrator.campaign import fold
 from orchestrator.ledger import Event
-from orchestrator.report import best_so_far_png, trials_markdown
+from orchestrator.reporting.report import best_so_far_png, trials_markdown
 
 
 @task(

@@ -14,7 +14,8 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from orchestrator.config import Campaign, load_campaign
+from orchestrator.config.models import Campaign
+from orchestrator.config.read_campaign import load_campaign
 from orchestrator.lab import build_planner
 from orchestrator.records import Step
 from orchestrator.station.acts import ActRecord

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
-from orchestrator.config import load_lab
+from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import PolyloopError
 from orchestrator.processes import die_with_parent
 from orchestrator.station.open_lab import OpenLab

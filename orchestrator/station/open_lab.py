@@ -19,7 +19,7 @@ from ophyd import Device
 from instruments.clock import Clock
 from instruments.errors import InstrumentError
 from instruments.link import Identity
-from orchestrator.config import Lab
+from orchestrator.config.models import Lab
 from orchestrator.errors import Refused
 from orchestrator.lab import build_device, build_plan
 from orchestrator.station.acts import ActLedger

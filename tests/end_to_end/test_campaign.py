@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.archive.uploader import read_run
 from orchestrator.records import TrialStatus
-from orchestrator.uploader import read_run
 from tests.end_to_end.launched import (
     CAMPAIGN,
     SPEED,

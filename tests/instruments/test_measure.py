@@ -18,7 +18,7 @@ from instruments.errors import Rejected
 from instruments.plans.measure import light, step_height, van_der_pauw
 from orchestrator.analysis import film
 from orchestrator.analysis.van_der_pauw import analyse, sheet_resistance
-from orchestrator.config import load_lab
+from orchestrator.config.read_lab import load_lab
 from orchestrator.lab import build_device
 from orchestrator.records import Document
 from sims.bench import Bench

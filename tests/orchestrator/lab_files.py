@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.config import Campaign, load_campaign
+from orchestrator.config.models import Campaign
+from orchestrator.config.read_campaign import load_campaign
 
 CONFIGS = Path(__file__).parents[2] / "lab_configs"
 NAMES = {

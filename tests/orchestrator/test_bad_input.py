@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import strict_yaml
+from orchestrator.config import strict_yaml
 from orchestrator.errors import ConfigError
 from tests.orchestrator.lab_files import LabFiles
 
@@ -263,7 +263,7 @@ WRONG = {
         "space.acid_concentration.to", "stock of dwell", "no parameter that chooses a liquid",
     ),
     "stock of another unit": (
-        "campaign.yaml", '"2 min", to: "15 min"', '"2 min", to: stock of acid',
+        "campaign.yaml", '"2 min", to: "10 min"', '"2 min", to: stock of acid',
         "space.anneal_time.to", "stock of acid", "a quantity in s is wanted",
     ),
     "objective that is not measured": (

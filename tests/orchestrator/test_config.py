@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 
 import pytest
 
-from orchestrator import strict_yaml
-from orchestrator.config import Campaign, load_campaign, load_lab
+from orchestrator.config import strict_yaml
+from orchestrator.config.forms import FORMS, schema
+from orchestrator.config.models import Campaign
+from orchestrator.config.read_campaign import load_campaign
+from orchestrator.config.read_lab import load_lab
+from orchestrator.config.settings import read_settings
 from orchestrator.errors import ConfigError
-from orchestrator.forms import FORMS, schema
 from orchestrator.lab import drivers
-from orchestrator.settings import read_settings
 from planners.space import Molecule, Real
 from tests.orchestrator.lab_files import CONFIGS, LabFiles
 
@@ -121,7 +123,7 @@ def imported_by_loading() -> set[str]:
     """Return the modules that a fresh process has after loading without drivers."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from orchestrator.config import load_campaign\n"
+        "from orchestrator.config.read_campaign import load_campaign\n"
         "load_campaign(Path(sys.argv[1]), check_drivers=False)\n"
         "print(*sys.modules)"
     )
@@ -142,7 +144,9 @@ def test_loading_without_drivers_imports_none() -> None:
 @pytest.mark.parametrize("kind", FORMS)
 def test_the_published_schema_is_current(kind: str) -> None:
     published = (CONFIGS / f"{kind}.schema.json").read_text(encoding="utf-8")
-    assert published == schema(kind), "run: python -m orchestrator.forms lab_configs"
+    assert published == schema(kind), (
+        "run: python -m orchestrator.config.forms lab_configs"
+    )
 
 
 def test_every_key_is_in_the_readme() -> None:

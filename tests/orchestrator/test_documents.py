@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.documents import (
+from orchestrator.archive.documents import (
     complete_runs,
     is_complete,
     journal_directory,

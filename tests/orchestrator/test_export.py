@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.documents import RunRecord, journaled_run
+from orchestrator.archive.documents import RunRecord, journaled_run
 from orchestrator.errors import Refused
-from orchestrator.export import export
 from orchestrator.ledger import Event
-from orchestrator.report import write_report
+from orchestrator.reporting.export import export
+from orchestrator.reporting.report import write_report
 from tests.orchestrator.fake_campaign import FakeCampaign, fake_campaign
 
 FATES = {2: "failed", 3: "nan"}
@@ -29,7 +29,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         journaled = {one.stem for one in data.glob("station/journal/*.jsonl")}
         return {uid: journaled_run(data, uid) for uid in uids if uid in journaled}
 
-    monkeypatch.setattr("orchestrator.uploader.read_runs", read_runs)
+    monkeypatch.setattr("orchestrator.archive.uploader.read_runs", read_runs)
     return tmp_path
 
 

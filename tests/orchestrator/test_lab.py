@@ -9,7 +9,7 @@ import pytest
 
 from instruments.clock import Clock
 from instruments.plans.places import Place, Portion
-from orchestrator.config import load_campaign
+from orchestrator.config.read_campaign import corners, load_campaign
 from orchestrator.errors import ConfigError, Refused
 from orchestrator.lab import (
     ANALYSES,
@@ -30,7 +30,6 @@ from orchestrator.lab import (
     signature,
     signature_of,
 )
-from orchestrator.reading_campaign import corners
 from orchestrator.recipes import compile_recipe
 from tests.orchestrator.lab_files import CONFIGS
 

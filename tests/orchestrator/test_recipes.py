@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from orchestrator.config import Campaign, load_campaign
+from orchestrator.config.models import Campaign
+from orchestrator.config.read_campaign import load_campaign
 from orchestrator.errors import Refused
 from orchestrator.recipes import (
     compile_recipe,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Refused
-from orchestrator.history import read_history
-from orchestrator.report import (
+from orchestrator.reporting.history import read_history
+from orchestrator.reporting.report import (
     best_so_far_png,
     report_html,
     trials_markdown,

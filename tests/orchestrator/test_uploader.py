@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.catalog import Catalog, open_catalog
-from orchestrator.documents import journal_directory, journaled_run
+from orchestrator.archive.catalog import Catalog, open_catalog
+from orchestrator.archive.documents import journal_directory, journaled_run
+from orchestrator.archive.uploader import Uploader, pending, read_run, read_runs, upload
 from orchestrator.records import Document
-from orchestrator.uploader import Uploader, pending, read_run, read_runs, upload
 from tests.orchestrator.fake_campaign import run_documents, write_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -145,7 +145,7 @@ def test_an_uploader_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     address, listed = (tmp_path / "tiled" / n for n in ("address.txt", "uploaded.txt"))
 
     def start() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "orchestrator.uploader"]
+        command = [sys.executable, "-m", "orchestrator.archive.uploader"]
         return subprocess.Popen([*command, "--data", str(tmp_path)])
 
     def progress() -> int:

@@ -1,6 +1,6 @@
 """Fill the catalog from the station's journal, in the background.
 
-``python -m orchestrator.uploader --data DIR [--tiled URL]``
+``python -m orchestrator.archive.uploader --data DIR [--tiled URL]``
 
 Each run that has ended is written once, by its uid. What the catalog has is never
 written again, a run that an earlier uploader left half written is replaced, and when
@@ -23,8 +23,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.catalog import Catalog, CatalogUnavailable, open_catalog
-from orchestrator.documents import (
+from orchestrator.archive.catalog import Catalog, CatalogUnavailable, open_catalog
+from orchestrator.archive.documents import (
     RunRecord,
     complete_runs,
     journal_directory,
@@ -186,7 +186,7 @@ def _upload_until(ended: threading.Event, uploader: Uploader) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the uploader process."""
-    parser = argparse.ArgumentParser(prog="python -m orchestrator.uploader")
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.archive.uploader")
     parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--tiled", default="", help="URL of a Tiled server elsewhere")
     options = parser.parse_args(arguments)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import units
-from orchestrator.config import Lab, RecipeTemplate, Reference, StepTemplate
-from orchestrator.forms import MeasurementForm, RecipeForm, StepForm
+from orchestrator.config.forms import MeasurementForm, RecipeForm, StepForm
+from orchestrator.config.models import Lab, RecipeTemplate, Reference, StepTemplate
+from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.lab import ANALYSES, OPERATIONS, recipe_keys, required_keys
 from orchestrator.records import MeasurementRule
-from orchestrator.strict_yaml import Source, Where, near, read
 
 _REFERENCE = re.compile(r"\$([A-Za-z][A-Za-z0-9_]*)")
 _STEP_KEYS = ("step", "operation", "at", "at_once", "empty")

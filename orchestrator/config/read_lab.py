@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import units
-from orchestrator.config import (
+from orchestrator.config.forms import GridForm, LabForm, StationForm
+from orchestrator.config.models import (
     Instrument,
     Lab,
     Limit,
@@ -18,7 +19,8 @@ from orchestrator.config import (
     Station,
     Substrate,
 )
-from orchestrator.forms import GridForm, LabForm, StationForm
+from orchestrator.config.settings import CABLE, read_settings, unit_of
+from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.lab import (
     OPERATIONS,
     OUTLETS,
@@ -27,15 +29,27 @@ from orchestrator.lab import (
     recipe_keys,
     signature,
 )
-from orchestrator.settings import CABLE, read_settings, unit_of
-from orchestrator.strict_yaml import Source, Where, near, read
 
 _BROKEN = (ImportError, AttributeError, NameError, SyntaxError, TypeError, ValueError)
 """What importing a driver that is not finished raises."""
 
 
-def read_lab(path: Path, *, check_drivers: bool) -> Lab:
-    """Read and check a lab (see `orchestrator.config.load_lab`)."""
+def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
+    """Read and check a lab.
+
+    Parameters
+    ----------
+    path:
+        Of the lab's YAML file.
+    check_drivers:
+        Read each instrument's settings with its driver, which imports it. The flow
+        process does not: the launcher has checked them before.
+
+    Raises
+    ------
+    ConfigError
+        Naming file, line, key, value and rule.
+    """
     source = read(path)
     form = source.fill(LabForm)
     slots = _grids(source, "slots", form.slots)

@@ -15,10 +15,10 @@ from statistics import fmean
 from typing import Any
 
 from orchestrator import units
+from orchestrator.archive.documents import RunRecord
 from orchestrator.campaign import Trial
-from orchestrator.documents import RunRecord
-from orchestrator.history import History, read_history
 from orchestrator.ledger import Event
+from orchestrator.reporting.history import History, read_history
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -44,7 +44,7 @@ def report_html(
     """Return the report as HTML; ``raw`` holds the runs of the best trial by step."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from orchestrator import plots
+    from orchestrator.reporting import plots
 
     history = read_history(events)
     figures = {
@@ -80,7 +80,7 @@ def report_html(
 
 def best_so_far_png(events: Sequence[Event]) -> bytes:
     """Return the best-so-far plot as a PNG file."""
-    from orchestrator import plots
+    from orchestrator.reporting import plots
 
     return plots.png(plots.best_so_far(read_history(events)))
 
@@ -258,7 +258,7 @@ def _stations(history: History) -> list[dict[str, Any]]:
 
 def _raw_of_best(history: History, data: Path) -> dict[str, RunRecord]:
     """Return the runs of the best trial by step name, as far as they are at hand."""
-    from orchestrator.uploader import read_runs
+    from orchestrator.archive.uploader import read_runs
 
     top = next(iter(history.ranked()), None)
     if top is None or not top.runs:

@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.documents import RunRecord
+from orchestrator.archive.documents import RunRecord
 from orchestrator.errors import Refused
-from orchestrator.history import History, read_history
 from orchestrator.ledger import Event
+from orchestrator.reporting.history import History, read_history
 
 SCHEMA = "polyloop.campaign/1"
 
@@ -160,7 +160,7 @@ def reading_rows(history: History, records: Mapping[str, RunRecord]) -> list[Row
 
 
 def _records(history: History, data: Path) -> dict[str, RunRecord]:
-    from orchestrator.uploader import read_runs
+    from orchestrator.archive.uploader import read_runs
 
     uids = [act.run_uid for act in history.acts if act.run_uid]
     return read_runs(data, uids) if uids else {}

@@ -18,8 +18,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from orchestrator import units
 from orchestrator.campaign import Trial
-from orchestrator.history import History, Parameter
 from orchestrator.records import TrialStatus
+from orchestrator.reporting.history import History, Parameter
 
 INK, FAINT, RULE, ACCENT, FAILED = "#24292f", "#6b7280", "#d8dce2", "#0b6e78", "#b3261e"
 

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from orchestrator.documents import RunRecord, Table, units_of
+from orchestrator.archive.documents import RunRecord, Table, units_of
 from orchestrator.errors import PolyloopError
 from orchestrator.records import Document
 

@@ -1,7 +1,8 @@
 """A lab and a campaign, read and checked: plain frozen values in stated units.
 
-`load_lab` and `load_campaign` are the only doors. They raise `ConfigError` with file,
-line, key, value and rule, touch no port and never look into the bench's own file.
+`read_lab.load_lab` and `read_campaign.load_campaign` are the only doors. They raise
+`ConfigError` with file, line, key, value and rule, touch no port and never look into
+the bench's own file.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import units
+from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import Refused
 from orchestrator.records import MeasurementRule
-from orchestrator.strict_yaml import Source
 from planners.data import Objective
 from planners.space import Space
 
@@ -221,26 +222,3 @@ class Campaign:
         """Every file that says what it is; the bench's own among them, unread."""
         files = (self.path, self.recipe.source.path, self.lab.path)
         return files if self.lab.bench is None else (*files, self.lab.bench)
-
-
-def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
-    """Read and check a lab.
-
-    Parameters
-    ----------
-    path:
-        Of the lab's YAML file.
-    check_drivers:
-        Read each instrument's settings with its driver, which imports it. The flow
-        process does not: the launcher has checked them before.
-    """
-    from orchestrator.reading_lab import read_lab
-
-    return read_lab(Path(path), check_drivers=check_drivers)
-
-
-def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
-    """Read and check a campaign, its recipe and its lab (see `load_lab`)."""
-    from orchestrator.reading_campaign import read_campaign
-
-    return read_campaign(Path(path), check_drivers=check_drivers)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Union
 
 from orchestrator import units
-from orchestrator.strict_yaml import Key, Source, Where, near
+from orchestrator.config.strict_yaml import Key, Source, Where, near
 
 CABLE = ("driver", "port", "folder")
 """Keys of an instrument that are not its driver's settings."""

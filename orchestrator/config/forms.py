@@ -2,7 +2,7 @@
 
 A form checks shape, units and names of keys. What one key says about another (a slot
 that exists, a limit within the instrument's) is checked by `reading_lab` and
-`reading_campaign`. ``python -m orchestrator.forms lab_configs`` writes the schemas.
+`reading_campaign`. ``python -m orchestrator.config.forms lab_configs`` writes the schemas.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from orchestrator import units
-from orchestrator.strict_yaml import near
+from orchestrator.config.strict_yaml import near
 
 
 @dataclass(frozen=True, slots=True)

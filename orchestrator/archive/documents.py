@@ -1,6 +1,6 @@
 """Runs as tables with units, made from their documents. Pure; imports nothing heavy.
 
-`orchestrator.station.journal` writes the documents, `orchestrator.catalog` keeps the
+`orchestrator.station.journal` writes the documents, `orchestrator.archive.catalog` keeps the
 same runs in Tiled; both give a `RunRecord`.
 """
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import units
-from orchestrator.config import (
+from orchestrator.config.forms import CampaignForm, ChoiceForm, MoleculeForm, RangeForm
+from orchestrator.config.models import (
     Budget,
     Campaign,
     Lab,
@@ -17,14 +18,13 @@ from orchestrator.config import (
     RecipeTemplate,
     Reference,
     Station,
-    load_lab,
 )
+from orchestrator.config.read_lab import load_lab
+from orchestrator.config.read_recipe import read_recipe
+from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
-from orchestrator.forms import CampaignForm, ChoiceForm, MoleculeForm, RangeForm
 from orchestrator.lab import ANALYSES, PLANNERS, recipe_keys
-from orchestrator.reading_recipe import read_recipe
 from orchestrator.recipes import compile_recipe, liquids_used
-from orchestrator.strict_yaml import Source, Where, near, read
 from planners.data import Candidate, Objective
 from planners.space import Caps, Choice, Molecule, Parameter, Real, Space, SpaceError
 
@@ -43,8 +43,8 @@ class Use:
     others: Mapping[str, object]
 
 
-def read_campaign(path: Path, *, check_drivers: bool) -> Campaign:
-    """Read and check a campaign (see `orchestrator.config.load_campaign`)."""
+def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
+    """Read and check a campaign, its recipe and its lab (see `read_lab.load_lab`)."""
     source = read(path)
     form = source.fill(CampaignForm)
     lab_path = _beside(source, "lab", form.lab)

@@ -1,0 +1,1 @@
+"""Files in: labs, campaigns and recipes, read strictly into plain values."""

@@ -1,0 +1,1 @@
+"""Files out: reports, plots and tables of a campaign, from its ledger."""
