@@ -52,15 +52,14 @@ def check(
 ) -> None:
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
     from orchestrator.config.read_campaign import load_campaign
-    from orchestrator.display import steps_table
-    from orchestrator.recipes import compile_recipe, explain
+    from orchestrator.recipes import compile_recipe, recipe_table
     from planners.baseline import RandomPlanner
 
     campaign = load_campaign(path)
     planner = RandomPlanner(campaign.space, campaign.objectives, campaign.planner.seed)
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
-    console.print(steps_table(explain(recipe, campaign)))
+    console.print(recipe_table(recipe, campaign))
     console.print(f"{path}: campaign, lab and recipe fit together")
 
 

@@ -17,7 +17,6 @@ from rich.text import Text
 from orchestrator import units
 from orchestrator.campaign import Progress, Trial
 from orchestrator.launcher import View
-from orchestrator.recipes import Row
 from orchestrator.records import TrialStatus
 from planners.data import Objective
 from planners.space import Space
@@ -179,31 +178,6 @@ def trials_table(
             *(value_text(trial, objective) for objective in objectives),
             Text(trial.reason, "red") if trial.reason else recipe,
         )
-    return table
-
-
-def steps_table(rows: Sequence[Row]) -> Table:
-    """Return a compiled recipe as a table: what, where, how much, held against what."""
-    table = Table(header_style="bold", box=None, pad_edge=False, expand=True)
-    table.add_column("step", no_wrap=True)
-    table.add_column("station, slot", no_wrap=True)
-    table.add_column("parameters", ratio=3)
-    table.add_column("expected", justify="right", no_wrap=True)
-    table.add_column("held against", ratio=4, style="dim")
-    for row in rows:
-        limits = [
-            f"{name} {limit} ({limit.place.rpartition('/')[2]})"
-            for name, limit in row.limits
-        ]
-        table.add_row(
-            row.step,
-            f"{row.station}, {row.slot}",
-            "\n".join(row.parameters) or "—",
-            seconds_text(row.duration),
-            "\n".join(limits) or "—",
-        )
-    total = sum(row.duration for row in rows)
-    table.add_row("", "", "", seconds_text(total), "in all, without transfers")
     return table
 
 

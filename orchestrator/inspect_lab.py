@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator import processes
+from orchestrator import processes, units
 from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import Refused
 
@@ -50,11 +50,16 @@ def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, s
             who = f"{identity.maker} {identity.model} {identity.firmware}".strip()
             units = sorted(
                 {
-                    f"{key.removeprefix(name + '_')} [{about.get('units') or '1'}]"
+                    _reading(key.removeprefix(name + "_"), about.get("units") or "")
                     for key, about in device.describe().items()
                 }
             )
             yield name, entry.driver, entry.port, who, ", ".join(units)
+
+
+def _reading(name: str, unit: str) -> str:
+    shown = units.pretty(unit)
+    return f"{name} ({shown})" if shown else name
 
 
 def hold_bench(path: Path, directory: Path, speed: float, seed: int) -> None:
