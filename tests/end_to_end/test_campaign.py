@@ -26,19 +26,6 @@ from tests.end_to_end.launched import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Launched:
-    data = tmp_path_factory.mktemp("finished") / "data"
-    going = Launched(
-        data, "run", CAMPAIGN, "--trials", "3", "--speed", SPEED, "--data", data
-    )
-    try:
-        assert going.wait(280.0) == 0, going.output.read_text()
-    finally:
-        going.kill()
-    return going
-
-
 def test_every_trial_of_the_budget_ends_and_all_samples_are_back(
     finished: Launched,
 ) -> None:

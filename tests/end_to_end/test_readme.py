@@ -1,0 +1,89 @@
+"""Every command of the README does what the README says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.launched import ROOT, Launched, polyloop
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^\| `polyloop ([^`]+)` \|", README, re.MULTILINE)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_the_readme_names_every_command_that_there_is() -> None:
+    from orchestrator.cli import app
+
+    names = {one.callback.__name__ for one in app.registered_commands if one.callback}
+    assert {shlex.split(one)[0] for one in COMMANDS} == names
+
+
+@pytest.mark.parametrize("target", re.findall(r"^\$ make (\w+)", README, re.MULTILINE))
+def test_the_readme_s_targets_exist(target: str) -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"run": "polyloop run lab_configs/pedot_pss", "test": "pytest"}[
+        target
+    ] in plan.stdout
+
+
+def test_every_path_in_the_readme_exists() -> None:
+    for path in re.findall(r"`((?:\w+/)+[\w.]*)`", README):
+        if not path.startswith(("station/", "tiled/", "reports/", "logs/", "bench/")):
+            assert (ROOT / path).exists(), path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_works(
+    command: str, finished: Launched, tmp_path: Path
+) -> None:
+    words = shlex.split(command.replace("ID", finished.id))
+    if words[0] == "sim":
+        assert held_open(words, tmp_path)
+        return
+    data = finished.data
+    if words[0] == "run":
+        data = tmp_path / "data"
+        words += ["--trials", "1", "--speed", "400", "--no-ui"]
+    if words[0] == "export":
+        words[words.index("--to") + 1] = str(tmp_path / "film.xlsx")
+    if words[0] in ("run", "resume", "status", "export", "report"):
+        words += ["--data", str(data)]
+    answer = polyloop(*words)
+    assert "Traceback" not in answer.stdout + answer.stderr
+    # A campaign that has reached its end is not resumed: refused, and said so.
+    assert answer.returncode == (2 if words[0] == "resume" else 0), answer.stderr
+
+
+def held_open(words: list[str], folder: Path) -> bool:
+    """Start ``polyloop sim``, see its ports, and end it with Ctrl-C."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", *words, "--dir", str(folder / "b")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "ready\n")
+    ports = [line.split()[1] for line in lines]
+    there = bool(ports) and all(Path(port).exists() for port in ports)
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    process.stdout.close()
+    shutil.rmtree(folder / "b")
+    return there
