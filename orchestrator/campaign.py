@@ -90,13 +90,15 @@ class Progress:
     """The state of a campaign.
 
     ``acting`` holds the acts that were intended and have not ended; ``strays`` the
-    samples that have to be put away; ``used`` the rack slots whose substrate is taken.
+    samples that have to be put away; ``used`` the rack slots whose substrate is taken;
+    ``paused`` says why it was stopped before its end, ``ended`` why it ended.
     """
 
     trials: Mapping[str, Trial] = field(default_factory=dict)
     acting: Mapping[str, Act] = field(default_factory=dict)
     strays: Mapping[str, Stray] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    paused: str = ""
     ended: str = ""
     good: bool = False
     seq: int = 0
@@ -187,13 +189,16 @@ def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
     """
     now = progress or Progress()
     trials, acting, strays = dict(now.trials), dict(now.acting), dict(now.strays)
-    used, ended, good, seq = set(now.used), now.ended, now.good, now.seq
+    used, paused, ended = set(now.used), now.paused, now.ended
+    good, seq = now.good, now.seq
     for event in events:
         seq, data, kind = event.seq, event.data, event.kind
         if kind == "campaign.ended":
             ended, good = str(data["reason"]), bool(data["good"])
+        elif kind == "campaign.paused":
+            paused = str(data["reason"])
         elif kind == "campaign.resumed":
-            ended, good = "", False
+            paused, ended, good = "", "", False
         elif kind == "candidate.proposed":
             trials[event.trial] = Trial(event.trial, Candidate(data["candidate"]))
         trial = trials.get(event.trial)
@@ -238,6 +243,7 @@ def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
         acting=acting,
         strays=strays,
         used=frozenset(used),
+        paused=paused,
         ended=ended,
         good=good,
         seq=seq,

@@ -116,7 +116,7 @@ def status(
     from orchestrator.display import trials_table
 
     name, configured, progress, _ = _open(campaign, data)
-    state = progress.ended or ("in flight" if progress.in_flight else "not ended")
+    state = progress.ended or progress.paused or "under way"
     console.print(f"[bold]{name}[/bold]: {len(progress.trials)} trials; {state}")
     console.print(trials_table(progress, configured.space, configured.objectives))
 

@@ -236,6 +236,8 @@ def _judge(progress: Progress, name: str, interrupted: threading.Event) -> Progr
     if progress.ended:
         raise CampaignFailed(f"{name}: {progress.ended}")
     why = "interrupted" if interrupted.is_set() else "stopped before its end"
+    if progress.paused:
+        why = f"{why} ({progress.paused})"
     raise CampaignFailed(
         f"{name}: {why}; every instrument is in its safe state and nothing recorded "
         f"is lost. Go on with: polyloop resume {name}"
