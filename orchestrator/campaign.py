@@ -45,6 +45,7 @@ class Trial:
     acts: int = 0
     runs: Mapping[str, str] = field(default_factory=dict)
     repeats: Mapping[str, int] = field(default_factory=dict)
+    lift: bool = False
     measurements: tuple[Measurement, ...] = ()
     observation: Observation | None = None
     reason: str = ""
@@ -265,7 +266,7 @@ def _after_act(
             if target != stray.home:
                 strays[act.sample] = dataclasses.replace(stray, at=target)
         if act.sample == trial.sample:
-            trial = dataclasses.replace(trial, at=target)
+            trial = dataclasses.replace(trial, at=target, lift=False)
     if trial.acting != act.id:
         return trial
     trial = dataclasses.replace(trial, acting="")
@@ -321,7 +322,11 @@ def _after(trial: Trial, event: Event) -> Trial:
             return dataclasses.replace(
                 trial,
                 following=names.index(name) if name in names else trial.following,
-                repeats={**trial.repeats, name: trial.repeats.get(name, 0) + 1},
+                repeats={
+                    **trial.repeats,
+                    name: trial.repeats.get(name, 0) + int(data.get("doubted", True)),
+                },
+                lift=True,
             )
         case "observation":
             observation = Observation(

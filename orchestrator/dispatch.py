@@ -99,6 +99,8 @@ def _next(
         return step if taken.get(step.slot) is None else None
     if trial.at != step.slot:
         return transfer(arm, trial.at, step.slot)
+    if trial.lift:  # a contact that was bad is made anew
+        return transfer(arm, trial.at, trial.home)
     return step
 
 

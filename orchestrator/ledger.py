@@ -14,7 +14,7 @@ recipe.compiled      the whole recipe
 step.intended        action, step, operation, station, slot, sample, parameters
 step.done            action, step, station, run_uid, started, ended, lab_seconds
 step.failed          action, step, station, reason
-step.repeated        step: measured again because its measurement was not believed
+step.repeated        step, reason: measured again; doubted: false if it was only cut short
 sample.found         sample, at: where a stopped transfer had left it
 sample.discarded     sample, at, reason: its trial starts again on a new one
 measurement          one measurement, sample

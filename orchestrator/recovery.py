@@ -1,7 +1,8 @@
 """How a campaign goes on after it was stopped: what happened to each act cut short.
 
 The station service knows how far an act came. What it finished is taken as done. A
-step that only looks, or only warms an empty plate, is done again. A sample in a
+step that only looks, or only warms a plate, is done again on a sample put back into its
+slot. A sample in a
 stopped transfer is where the run's readings say it is. Any other act cut short has
 spoilt its sample: the trial starts again on a new substrate, and the old one is put
 away. No candidate is lost, and nothing is repeated on the same film.
@@ -72,7 +73,10 @@ def recover(
         if act.operation in CARRYING:
             at = _found(act, record.events)
             yield "sample.found", act.trial, {"sample": act.sample, "at": at}
-        elif act.operation not in REPEATABLE:
+        elif act.operation in REPEATABLE:
+            again = {"step": act.step, "reason": reason, "doubted": False}
+            yield "step.repeated", act.trial, again
+        else:
             spoilt[act.trial] = f"{act.step} was cut short: {reason}"
     for trial in progress.in_flight:
         if in_chain(trial) and trial.id not in spoilt:

@@ -106,7 +106,7 @@ class Station:
         if self._engine.state not in ("idle", "panicked"):
             try:
                 self._engine.halt()
-            except Exception as error:  # noqa: BLE001 - it may have ended just now
+            except RuntimeError as error:  # it has ended just now
                 log.info("%s: %s", self.name, error)
         self.make_safe()
 

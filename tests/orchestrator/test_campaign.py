@@ -64,6 +64,20 @@ def test_a_step_that_was_not_believed_is_next_again() -> None:
     assert trial.repeats == {"probe": 1}
 
 
+def test_a_sample_is_put_into_its_slot_anew_before_it_is_measured_again() -> None:
+    lab = VirtualLab()
+    lab.start("t1", "rack.1")
+    while lab.progress.trials["t1"].next_step is not None:
+        lab.end(lab.begin(lab.ready()[0]))
+    lab.write("step.repeated", "t1", step="probe", reason="polarity")
+    done = []
+    while lab.progress.trials["t1"].next_step is not None:
+        (one,) = lab.ready()
+        done.append((one.step.name, one.step.slot))
+        lab.end(lab.begin(one))
+    assert done == [("transfer", "rack.1"), ("transfer", "probe"), ("probe", "probe")]
+
+
 def test_a_discarded_sample_starts_its_trial_again_on_a_new_substrate() -> None:
     lab = VirtualLab()
     lab.start("t1", "rack.1")

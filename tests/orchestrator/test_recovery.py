@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -80,6 +81,16 @@ def test_an_act_that_never_began_is_done_later_on_the_same_sample() -> None:
     lab, action = stopped_at("anneal")
     never = record(action, ActState.ABORTED, sent=False)
     assert go_on(lab, Station(never)) == ["step.failed"]
+
+
+def test_a_measurement_cut_short_is_made_again_and_not_counted_as_doubted() -> None:
+    lab, action = stopped_at("probe")
+    act = lab.progress.acting[action]
+    lab.progress.acting[action] = replace(act, operation="van_der_pauw")  # type: ignore[index]
+    kinds = go_on(lab, Station(record(action, ActState.ABORTED)))
+    assert kinds == ["step.failed", "step.repeated"]
+    trial = lab.progress.trials["t1"]
+    assert (trial.sample, trial.lift, trial.repeats) == ("c/rack.1", True, {"probe": 0})
 
 
 @pytest.mark.parametrize("state", [ActState.ABORTED, ActState.FAILED, ActState.SENT])
