@@ -24,7 +24,8 @@ class Probe:
     name:
         The source-meter's name; seeds the contacts.
     settings:
-        ``matrix`` and ``slot``, or ``load`` in ohm for a resistor across the leads.
+        ``matrix`` and ``slot``; ``load``, in ohm: a check resistor that the leads rest
+        on while every relay is open.
     """
 
     def __init__(self, bench: Bench, name: str, settings: Any) -> None:
@@ -34,7 +35,7 @@ class Probe:
         self._slot = settings.get("slot")
         self._load = settings.get("load")
         self._pins: dict[str, tuple[Vector, Vector]] = {}
-        if self._slot and self._load is None:
+        if self._slot:
             bench.world.on_arrival(self._slot, self._land)
 
     def _land(self) -> None:
@@ -45,12 +46,12 @@ class Probe:
 
     def response(self, *, remote: bool) -> Response:
         """Return what the leads see now."""
-        if self._load is not None:
-            load = float(self._load)
-            return Response(load + SENSE_OF_A_LEAD, load + 0.0 * remote, 0.0)
         sample = self._bench.world.sample_at(self._slot) if self._slot else None
         matrix: Any = self._bench.instruments.get(self._matrix)
         closed = frozenset() if matrix is None else matrix.model.crosspoints()
+        if self._load is not None and not closed:
+            load = float(self._load)
+            return Response(load + SENSE_OF_A_LEAD, load + 0.0 * remote, 0.0)
         if sample is None:  # the pins stand in air
             return solve(
                 np.zeros((4, 4)), closed, np.ones(4), np.zeros(4), remote=remote

@@ -49,7 +49,7 @@ LONGEST_RUN = 2500
 
 
 class Keithley2400(ScpiPanel):
-    """A source-meter on the bench; settings ``matrix`` and ``slot``, or ``load``."""
+    """A source-meter on the bench; settings ``matrix``, ``slot`` and ``load``."""
 
     identity = (
         "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1234567,"

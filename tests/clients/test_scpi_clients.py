@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,28 +19,21 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SECONDS = 50.0
-BENCH = """
-instruments:
-  source_meter:  {panel: keithley2400, port: ports/source_meter, load: 100.0}
-  switch_matrix: {panel: keithley2700, port: ports/switch_matrix}
-  power_meter:   {panel: pm100, port: ports/power_meter}
-  hotplate:      {panel: ika, port: ports/hotplate}
-"""
+LAB = ROOT / "lab_configs" / "sim_bench" / "lab.yaml"
 TOLERANT = "import runpy, sys, tolerant_pty; sys.argv[:] = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
 
 
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[Path]:
-    """Switch a bench on; give the folder of its ports."""
-    bench = tmp_path / "bench.yaml"
-    bench.write_text(BENCH)
-    command = [sys.executable, "-m", "sims", bench, "--dir", tmp_path, "--speed", "20"]
+    """Hold the lab of the README open with ``polyloop sim``; give its ports."""
+    command = [sys.executable, "-m", "orchestrator.cli", "sim", LAB, "--dir", tmp_path]
+    command += ["--speed", "20"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sims:
         assert sims.stdout is not None
         while sims.stdout.readline().strip() not in {"ready", ""}:
             pass
         yield tmp_path / "ports"
-        sims.terminate()
+        sims.send_signal(signal.SIGINT)
         assert sims.wait(timeout=10.0) == 0
 
 
@@ -97,12 +91,12 @@ def test_pymeasure_drives_the_power_meter(ports: Path) -> None:
 @pytest.mark.slow
 def test_ika_drives_the_hotplate(ports: Path) -> None:
     needs("ika")
-    assert "OK plate" in run("ika_hotplate_ika.py", ports / "hotplate")
+    assert "OK plate" in run("ika_hotplate_ika.py", ports / "anneal_plate")
 
 
 @pytest.mark.slow
 def test_matterlab_drives_the_hotplate(ports: Path) -> None:
     # It closes and opens the port without a word between: a pty refuses 7E1 then.
     needs("matterlab_hotplates")
-    said = run("ika_hotplate_matterlab.py", ports / "hotplate", tolerant=True)
+    said = run("ika_hotplate_matterlab.py", ports / "anneal_plate", tolerant=True)
     assert "OK temp" in said
