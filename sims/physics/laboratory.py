@@ -98,11 +98,6 @@ class Laboratory:
             ink=replace(self.ink, exponent=-0.5),
         )
 
-    def plate_offset(self, name: str) -> float:
-        """Return by how many K the surface of a hotplate differs from what it says."""
-        rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-        return self.noise.plate * float(rng.standard_normal())
-
     def odds(self, order: float, factor: float) -> float:
         """Return the order in this laboratory: low orders shift by its offset.
 

@@ -28,8 +28,8 @@ class Noise:
         Of each portion: relative, and in µL.
     thickness:
         Relative, of films spun alike.
-    plate, gradient:
-        Offset of a hotplate, and what the place on it adds, in K.
+    gradient:
+        What the place on a hotplate adds, in K; the plates' own offsets are theirs.
     anisotropy:
         Log-normal scatter of the ratio of the two van der Pauw resistances.
     bad_contact:
@@ -46,7 +46,6 @@ class Noise:
     pipette: float = 0.01
     pipette_volume: float = 0.5
     thickness: float = 0.02
-    plate: float = 2.0
     gradient: float = 2.0
     anisotropy: float = 0.1
     bad_contact: float = 0.02
@@ -64,7 +63,6 @@ class Noise:
             pipette=float(spec["pipette"]),
             pipette_volume=float(spec["pipette_uL"]),
             thickness=float(spec["film_thickness"]),
-            plate=float(spec["plate_K"]),
             gradient=float(spec["plate_gradient_K"]),
             anisotropy=float(spec["anisotropy_ln"]),
             bad_contact=float(spec["bad_contact"]),

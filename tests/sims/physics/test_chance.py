@@ -31,7 +31,6 @@ def test_the_same_seed_makes_the_same_laboratory() -> None:
         LAB.ink,
         LAB.pristine,
     )
-    assert again.plate_offset("treat_plate") == LAB.plate_offset("treat_plate")
 
 
 def test_laboratories_differ_by_about_a_tenth_of_a_decade() -> None:
