@@ -212,10 +212,16 @@ def main() -> None:
     try:
         app()
     except PolyloopError as error:
-        Console(stderr=True).print(
-            str(error), style="red", markup=False, soft_wrap=True
-        )
-        sys.exit(error.exit_code)
+        _say_why(str(error), error.exit_code)
+    except OSError as error:  # a full disk, a folder that may not be written
+        _say_why(f"{error.filename or 'the computer'}: {error.strerror}", 1)
+
+
+def _say_why(message: str, code: int) -> None:
+    """Print what went wrong, and end with an exit code."""
+    console = Console(stderr=True)
+    console.print(message, style="red", markup=False, soft_wrap=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from orchestrator.errors import Refused
@@ -107,12 +108,18 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self._engine = durable_engine(url)
-        make_tables(self._engine, _metadata)
+        try:
+            make_tables(self._engine, _metadata)
+        except DatabaseError as error:
+            raise Refused(f"{url}: cannot be used as a ledger: {error.orig}") from error
 
     @classmethod
     def at(cls, data: Path) -> Ledger:
         """Open the ledger of a data directory, making it when there is none."""
-        data.mkdir(parents=True, exist_ok=True)
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(f"{data}: cannot be made: {error.strerror}") from error
         return cls(f"sqlite:///{data / 'ledger.db'}")
 
     @classmethod

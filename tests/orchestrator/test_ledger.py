@@ -46,3 +46,12 @@ def test_an_unknown_campaign_and_a_missing_ledger_are_refused(
         ledger.find("other")
     with pytest.raises(Refused, match="no ledger here"):
         Ledger.of(tmp_path / "nowhere")
+
+
+def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("not a database, but long enough for a header")
+    with pytest.raises(Refused, match="cannot be used as a ledger"):
+        Ledger.of(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match="cannot be made"):
+        Ledger.at(tmp_path / "file" / "data")
