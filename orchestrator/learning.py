@@ -8,12 +8,11 @@ measured stays in the ledger.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from orchestrator.analysis.evaluate import observe
+from orchestrator.analysis.evaluate import evaluate, observe
 from orchestrator.campaign import Trial
 from orchestrator.errors import PolyloopError
-from orchestrator.lab import build_analysis
 from orchestrator.records import Document, Measurement
 from planners.data import Objective, Observation
 
@@ -75,15 +74,12 @@ def learn(
         of_there = all(name in known for name in rule.of.values())
         if not (concerned and runs_there and of_there):
             continue
+        runs = {name: documents(trial.runs[name]) for name in rule.runs.values()}
         try:
-            measurement = build_analysis(rule.analysis)(
-                {role: documents(trial.runs[name]) for role, name in rule.runs.items()},
-                {role: known[name] for role, name in rule.of.items()},
-            )
+            measurement = evaluate(rule, runs, known)
         except PolyloopError as error:
-            yield Failed(f"{rule.quantity}: {error}")
+            yield Failed(str(error))
             return
-        measurement = replace(measurement, quantity=rule.quantity)
         yield Learned(measurement)
         if measurement.believed:
             known[rule.quantity] = measurement

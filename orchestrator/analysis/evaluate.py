@@ -25,18 +25,21 @@ class NotBelieved(PolyloopError):
 
 
 def evaluate(
-    rules: Sequence[MeasurementRule],
+    rule: MeasurementRule,
     documents: Mapping[str, list[Document]],
+    measured: Mapping[str, Measurement],
     build: Callable[[str], Analysis] | None = None,
-) -> dict[str, Measurement]:
-    """Work out every quantity of a sample from its runs, in the order of the rules.
+) -> Measurement:
+    """Work out one quantity of a sample.
 
     Parameters
     ----------
-    rules:
-        How each quantity is worked out.
+    rule:
+        How.
     documents:
         The documents of each step's run, by the step's name.
+    measured:
+        The quantities that are known already, by name.
     build:
         Returns the analysis of a name; the lab's own ones when not given.
 
@@ -49,23 +52,20 @@ def evaluate(
         from orchestrator.lab import build_analysis
 
         build = build_analysis
-    found: dict[str, Measurement] = {}
-    for rule in rules:
-        try:
-            measurement = build(rule.analysis)(
-                {
-                    role: _named(documents, step, "run of step")
-                    for role, step in rule.runs.items()
-                },
-                {
-                    role: _named(found, name, "measurement")
-                    for role, name in rule.of.items()
-                },
-            )
-        except AnalysisError as error:
-            raise AnalysisError(f"{rule.quantity}: {error}") from error
-        found[rule.quantity] = replace(measurement, quantity=rule.quantity)
-    return found
+    try:
+        measurement = build(rule.analysis)(
+            {
+                role: _named(documents, step, "run of step")
+                for role, step in rule.runs.items()
+            },
+            {
+                role: _named(measured, name, "measurement")
+                for role, name in rule.of.items()
+            },
+        )
+    except AnalysisError as error:
+        raise AnalysisError(f"{rule.quantity}: {error}") from error
+    return replace(measurement, quantity=rule.quantity)
 
 
 def observe(

@@ -54,7 +54,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
         return analyse
 
-    monkeypatch.setattr("orchestrator.learning.build_analysis", build)
+    monkeypatch.setattr("orchestrator.lab.build_analysis", build)
     return verdict
 
 
