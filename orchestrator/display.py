@@ -17,6 +17,7 @@ from rich.text import Text
 from orchestrator import units
 from orchestrator.campaign import Progress, Trial
 from orchestrator.launcher import View
+from orchestrator.recipes import parameter_texts
 from orchestrator.records import TrialStatus
 from planners.data import Objective
 from planners.space import Space
@@ -41,17 +42,6 @@ def value_text(trial: Trial, objective: Objective) -> str:
         return "—"
     one = trial.observation.estimates[objective.name]
     return units.show(one.value, objective.unit, one.std)
-
-
-def recipe_text(trial: Trial, space: Space) -> list[tuple[str, str]]:
-    """Return the parameters of a trial, each with its unit."""
-    rows = []
-    for parameter in space.parameters:
-        value = trial.candidate.values[parameter.name]
-        unit = getattr(parameter, "unit", "")
-        text = value if isinstance(value, str) else units.show(value, unit)
-        rows.append((parameter.name.replace("_", " "), text))
-    return rows
 
 
 def seconds_text(seconds: float) -> str:
@@ -113,7 +103,7 @@ def _line(trial: Trial, view: View) -> Text:
     if trial.status is TrialStatus.OBSERVED:
         text.append(f"{value_text(trial, objective):>22}", "green")
         recipe = ", ".join(
-            value for _, value in recipe_text(trial, view.campaign.space)
+            value for _, value in parameter_texts(trial.candidate, view.campaign.space)
         )
         text.append(f"   {recipe}", "dim")
     else:
@@ -171,7 +161,9 @@ def trials_table(
         table.add_column(objective.name, justify="right")
     table.add_column("recipe, or reason of the failure")
     for trial in progress.trials.values():
-        recipe = ", ".join(value for _, value in recipe_text(trial, space))
+        recipe = ", ".join(
+            value for _, value in parameter_texts(trial.candidate, space)
+        )
         table.add_row(
             trial.id,
             trial.status.value,
@@ -194,6 +186,6 @@ def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
         if one.believed and one.quantity != objective.name:
             text = units.show(one.value, one.unit, one.std)
             table.add_row(one.quantity.replace("_", " "), text)
-    for name, value in recipe_text(trial, space):
+    for name, value in parameter_texts(trial.candidate, space):
         table.add_row(name, value)
     return table

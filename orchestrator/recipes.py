@@ -23,6 +23,7 @@ from orchestrator.errors import Refused
 from orchestrator.lab import OPERATIONS, number, recipe_keys, signature
 from orchestrator.records import Recipe, Step
 from planners.data import Candidate, Value
+from planners.space import Space
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -232,3 +233,14 @@ def _value(campaign: Campaign, item: tuple[str, Value]) -> str:
     unit = {real.name: real.unit for real in campaign.space.reals}.get(name, "")
     text = value if isinstance(value, str) else units.show(value, unit)
     return f"{name} {text}"
+
+
+def parameter_texts(candidate: Candidate, space: Space) -> list[tuple[str, str]]:
+    """Return the parameters of a candidate as people read them, each with its unit."""
+    rows = []
+    for parameter in space.parameters:
+        value = candidate.values[parameter.name]
+        unit = getattr(parameter, "unit", "")
+        text = value if isinstance(value, str) else units.show(value, unit)
+        rows.append((parameter.name.replace("_", " "), text))
+    return rows

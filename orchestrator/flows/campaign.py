@@ -35,11 +35,12 @@ from orchestrator.flows import artifacts, tasks
 from orchestrator.learning import Failed, Learned, Repeated, learn
 from orchestrator.ledger import Event, Ledger
 from orchestrator.processes import die_with_parent
-from orchestrator.recipes import compile_recipe
+from orchestrator.recipes import compile_recipe, parameter_texts
 from orchestrator.recovery import recover
 from orchestrator.station.acts import ActRecord, ActState
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
+from planners.space import Space
 
 log = logging.getLogger(__name__)
 
@@ -334,17 +335,18 @@ class Loop:
         """Append to the ledger, and to the state that follows from it."""
         event = self.ledger.append(self.id, kind, trial=trial, data=data)
         self.progress = fold([event], self.progress)
-        line = _line(event)
+        line = _line(event, self.campaign.space)
         if line:
             self.log.info("%s", line)
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, space: Space) -> str:
     """Return what an event says to the reader of the flow run's log, or nothing."""
     data, trial = event.data, event.trial
     match event.kind:
         case "candidate.proposed":
-            return f"{trial} proposed: {data['candidate']}"
+            texts = parameter_texts(Candidate(data["candidate"]), space)
+            return f"{trial} proposed: {', '.join(text for _, text in texts)}"
         case "trial.started":
             return f"{trial} started on {data['sample']}"
         case "step.failed":

@@ -90,7 +90,7 @@ def trials_markdown(events: Sequence[Event]) -> str:
     history = read_history(events)
     columns = history.quantities() | {one.name: one.unit for one in history.parameters}
     titles = [
-        f"{words(name)} ({units.pretty(unit)})" if unit else words(name)
+        f"{words(name)} ({units.pretty(unit)})" if units.pretty(unit) else words(name)
         for name, unit in columns.items()
     ]
     header = ["trial", "status", *titles, "reason"]
