@@ -92,13 +92,15 @@ class Progress:
 
     ``acting`` holds the acts that were intended and have not ended; ``strays`` the
     samples that have to be put away; ``used`` the rack slots whose substrate is taken;
-    ``paused`` says why it was stopped before its end, ``ended`` why it ended.
+    ``paused`` says why it was stopped before its end, ``ended`` why it ended;
+    ``excused`` are the trials that had failed when a person last resumed it.
     """
 
     trials: Mapping[str, Trial] = field(default_factory=dict)
     acting: Mapping[str, Act] = field(default_factory=dict)
     strays: Mapping[str, Stray] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    excused: frozenset[str] = frozenset()
     paused: str = ""
     ended: str = ""
     good: bool = False
@@ -116,9 +118,11 @@ class Progress:
 
     @property
     def failures_in_a_row(self) -> int:
-        """How many of the trials that ended last have failed."""
+        """How many of the trials that ended last have failed, since it was resumed."""
         count = 0
         for trial in reversed(list(self.trials.values())):
+            if trial.id in self.excused:
+                break
             if trial.status is TrialStatus.FAILED:
                 count += 1
             elif not trial.in_flight:
@@ -191,7 +195,7 @@ def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
     now = progress or Progress()
     trials, acting, strays = dict(now.trials), dict(now.acting), dict(now.strays)
     used, paused, ended = set(now.used), now.paused, now.ended
-    good, seq = now.good, now.seq
+    good, seq, excused = now.good, now.seq, now.excused
     for event in events:
         seq, data, kind = event.seq, event.data, event.kind
         if kind == "campaign.ended":
@@ -200,6 +204,9 @@ def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
             paused = str(data["reason"])
         elif kind == "campaign.resumed":
             paused, ended, good = "", "", False
+            excused = frozenset(
+                one.id for one in trials.values() if one.status is TrialStatus.FAILED
+            )
         elif kind == "candidate.proposed":
             trials[event.trial] = Trial(event.trial, Candidate(data["candidate"]))
         trial = trials.get(event.trial)
@@ -244,6 +251,7 @@ def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
         acting=acting,
         strays=strays,
         used=frozenset(used),
+        excused=excused,
         paused=paused,
         ended=ended,
         good=good,

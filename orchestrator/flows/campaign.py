@@ -144,6 +144,7 @@ class Loop:
         self.progress = fold(self.ledger.events(self.id))
         for kind, trial, data in recover(self.progress, self.client, self._substrate):
             self._write(kind, trial=trial, data=data)
+        self._catch_up()
         while True:
             wanted = next_action(self.rules, self.progress)
             if isinstance(wanted, Propose) and not self._asking:
@@ -165,16 +166,31 @@ class Loop:
             raise CampaignFailed(wanted.reason)
         return wanted.reason
 
+    def _catch_up(self) -> None:
+        """Do what should have followed from the last event when the flow was stopped."""
+        for name in [trial.id for trial in self.progress.in_flight]:
+            if not self.progress.trials[name].sample:
+                self._write("trial.started", trial=name, data=self._substrate())
+            if self.progress.trials[name].recipe is None:
+                self._compile(name, self.progress.trials[name].candidate)
+            trial = self.progress.trials[name]
+            if trial.recipe is not None and trial.following and not trial.acting:
+                last = trial.recipe.steps[trial.following - 1].name
+                known = {uid for one in trial.measurements for uid in one.runs}
+                if trial.next_step is None or trial.runs[last] not in known:
+                    self._learn(trial, last)
+
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
+        if kind == "show":  # a picture that cannot be shown ends no campaign
+            self._showing = False
+            return
         answer = future.result(raise_on_failure=True)
         if kind == "act":
             self._after_act(key, answer)
-        elif kind == "propose":
+        else:
             self._asking = False
             self._start_trials(answer)
-        else:
-            self._showing = False
 
     def _ask(self, n: int) -> None:
         """Ask the planner; its answer is taken when it is there."""

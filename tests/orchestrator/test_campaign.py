@@ -41,6 +41,9 @@ def test_three_failures_in_a_row_end_a_campaign_badly() -> None:
         lab.write("trial.failed", f"t{number}", reason="test")
     stop = next_action(Rules(trials=9, in_flight=2, substrates=10), lab.progress)
     assert stop == Stop("3 trials in a row failed", good=False)
+    lab.write("campaign.resumed")
+    again = next_action(Rules(trials=9, in_flight=2, substrates=10), lab.progress)
+    assert again == Propose(2)
 
 
 def test_a_campaign_ends_when_the_rack_is_empty() -> None:
