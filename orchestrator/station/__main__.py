@@ -12,7 +12,9 @@ import logging
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -21,6 +23,19 @@ from orchestrator.errors import PolyloopError
 from orchestrator.processes import die_with_parent
 from orchestrator.station.open_lab import OpenLab
 from orchestrator.station.service import make_app
+
+
+class Server(uvicorn.Server):
+    """Makes the instruments safe as soon as it is told to end, before anything else."""
+
+    def __init__(self, config: uvicorn.Config, lab: OpenLab) -> None:
+        super().__init__(config)
+        self._lab = lab
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop everything in a thread: a signal handler must not wait."""
+        threading.Thread(target=self._lab.halt, args=("the service ends",)).start()
+        super().handle_exit(sig, frame)
 
 
 def main() -> int:
@@ -46,9 +61,12 @@ def main() -> int:
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
             _say({"ready": address})
             config = uvicorn.Config(
-                make_app(opened, key), log_level="warning", access_log=False
+                make_app(opened, key),
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=1,
             )
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config, opened).run(sockets=[listener])
     except PolyloopError as error:
         _say({"refused": str(error)})
         return error.exit_code

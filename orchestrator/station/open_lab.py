@@ -131,6 +131,11 @@ class OpenLab:
             self.lab, station, operation, parameters, self.stations[station].devices
         )
 
+    def halt(self, reason: str) -> None:
+        """Stop every act and put every instrument in its safe state, all at once."""
+        with ThreadPoolExecutor(max_workers=len(self.stations) or 1) as pool:
+            list(pool.map(lambda one: one.halt(reason), self.stations.values()))
+
     def state(self) -> dict[str, Any]:
         """Return what the stations do, and who answers on each link, as plain values."""
         return {

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException
@@ -119,8 +118,7 @@ def make_app(lab: OpenLab, key: str) -> FastAPI:
     def abort(request: AbortRequest) -> dict[str, Any]:
         with lock:
             aborted.add(request.owner)
-        with ThreadPoolExecutor(max_workers=len(lab.stations) or 1) as pool:
-            list(pool.map(lambda one: one.halt(request.reason), lab.stations.values()))
+        lab.halt(request.reason)
         return {"owner": request.owner, "stations": sorted(lab.stations)}
 
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -58,6 +59,15 @@ class Service:
     bench: RunningBench
     client: StationClient
     address: str
+    process: subprocess.Popen[str]
+
+    def until_hot(self) -> None:
+        deadline = time.monotonic() + 10.0
+        while not any(
+            e["event"] == "heater on" for e in self.bench.journal("anneal_plate")
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
     def do(self, action: str, step: Step, owner: str = "me") -> ActRecord:
         return self.client.do(
@@ -88,7 +98,7 @@ def service(
     assert process.stdout is not None
     address = json.loads(process.stdout.readline())["ready"]
     client = StationClient(address, "secret")
-    yield Service(bench, client, address)
+    yield Service(bench, client, address, process)
     client.close()
     process.terminate()
     process.wait(10)
@@ -135,12 +145,7 @@ def test_abort_stops_the_act_at_once_and_the_owner_may_begin_nothing_more(
     ended: list[ActRecord] = []
     going = threading.Thread(target=lambda: ended.append(service.do("a.1", ANNEAL)))
     going.start()
-    deadline = time.monotonic() + 10.0
-    while not any(
-        e["event"] == "heater on" for e in service.bench.journal("anneal_plate")
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    service.until_hot()
     service.client.abort("me", "a test")
     going.join(10.0)
     assert ended[0].state is ActState.ABORTED
@@ -156,3 +161,18 @@ def test_everybody_answers_who_they_are(service: Service) -> None:
     state = service.client.state()
     assert state["instruments"]["source_meter"]["model"].endswith("2400")
     assert not any(station["busy"] for station in state["stations"].values())
+
+
+@pytest.mark.slow
+def test_a_service_that_is_told_to_end_leaves_a_cold_plate(service: Service) -> None:
+    def anneal() -> None:
+        with contextlib.suppress(StationError):
+            service.do("a.1", ANNEAL)
+
+    going = threading.Thread(target=anneal)
+    going.start()
+    service.until_hot()
+    service.process.terminate()
+    assert service.process.wait(10.0) is not None
+    going.join(10.0)
+    assert service.bench.journal("anneal_plate")[-1]["event"] == "heater off"
