@@ -21,5 +21,5 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-clean:
-	rm -rf .venv polyloop-data
+clean:                ## the environment; never the data
+	rm -rf .venv
