@@ -1,8 +1,8 @@
 """The time of the lab.
 
-On a real lab an hour is an hour. A simulated bench may run faster, and then
-whatever a driver counts in lab seconds (a dwell, a poll interval, a deadline for a
-motion) passes faster as well; deadlines for an answer on a link stay in real time.
+An hour is an hour on hardware. A bench may run faster, and then whatever a driver
+counts in lab seconds (a dwell, a poll interval, a deadline for a motion) passes faster
+as well; deadlines for an answer on a link stay in real time.
 """
 
 from __future__ import annotations

@@ -47,7 +47,6 @@ class Options:
     data: Path
     speed: float | None = None
     ui: bool = True
-    tiled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,6 @@ def carry_out(
             [
                 *_python("orchestrator.archive.uploader"),
                 *("--data", str(data)),
-                *(("--tiled", options.tiled) if options.tiled else ()),
             ],
             logs,
             {"DO_NOT_TRACK": "1"},

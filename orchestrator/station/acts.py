@@ -114,14 +114,6 @@ class ActLedger:
             row = connection.execute(query).mappings().first()
         return None if row is None else _record(dict(row))
 
-    def unfinished(self) -> list[ActRecord]:
-        """Return the acts that have no end: after a start, those a crash cut off."""
-        query = select(_acts).where(
-            _acts.c.state.in_([ActState.INTENDED, ActState.SENT])
-        )
-        with self._engine.connect() as connection:
-            return [_record(dict(row)) for row in connection.execute(query).mappings()]
-
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()

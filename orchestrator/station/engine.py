@@ -113,10 +113,7 @@ class Station:
     def make_safe(self) -> None:
         """Put every device in its safe state; may be called at any time, from anywhere."""
         for device in self.devices.values():
-            try:
-                device.stop(success=False)
-            except InstrumentError as error:
-                log.warning("%s: cannot be made safe: %s", device.name, error)
+            make_safe(device)
 
     def close(self) -> None:
         """Make safe and end the station's thread."""
@@ -168,6 +165,14 @@ class Station:
         with self._changed:
             self._acts.update(act, state=state, ended=time.time(), **facts)
             self._changed.notify_all()
+
+
+def make_safe(device: Device) -> None:
+    """Put a device in its safe state; a cable that is gone is only reported."""
+    try:
+        device.stop(success=False)
+    except InstrumentError as error:
+        log.warning("%s: cannot be made safe: %s", device.name, error)
 
 
 def _metadata(act: ActRecord) -> dict[str, Any]:

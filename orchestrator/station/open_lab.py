@@ -6,7 +6,6 @@ in its safe state, then closes every link, in reverse.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,10 +22,8 @@ from orchestrator.config.models import Lab
 from orchestrator.errors import Refused
 from orchestrator.lab import build_device, build_plan
 from orchestrator.station.acts import ActLedger
-from orchestrator.station.engine import Station
+from orchestrator.station.engine import Station, make_safe
 from orchestrator.station.journal import Journal
-
-log = logging.getLogger(__name__)
 
 
 class OpenLab:
@@ -108,7 +105,7 @@ class OpenLab:
                 troubles.append(f"{self.lab.path}: instruments.{name}: {error}")
 
         for device in self.devices.values():
-            self._exit.callback(_quietly_stop, device)
+            self._exit.callback(make_safe, device)
         self._each(prepare)
         if troubles:
             raise Refused("\n".join(sorted(troubles)))
@@ -164,10 +161,3 @@ class OpenLab:
     def _each(self, call: Callable[[str], None]) -> None:
         with ThreadPoolExecutor(max_workers=len(self.devices) or 1) as pool:
             list(pool.map(call, self.devices))
-
-
-def _quietly_stop(device: Device) -> None:
-    try:
-        device.stop(success=False)
-    except InstrumentError as error:
-        log.warning("%s: cannot be made safe: %s", device.name, error)
