@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the campaign ended in failure, 2 refused input.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +45,7 @@ Id = Annotated[
     str, typer.Argument(help="The campaign's id, as `polyloop status` prints it.")
 ]
 DATA = Path("polyloop-data")
+LEDGER = "POLYLOOP_LEDGER"  # as in orchestrator.database, which is slow to import
 
 
 @app.command()
@@ -71,10 +73,22 @@ def run(
     speed: Speed = None,
     data: Data = DATA,
     ui: Ui = True,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            envvar=LEDGER,
+            metavar="URL",
+            help="Of a new data directory's ledger, e.g. "
+            "postgresql+psycopg://user@host/database; "
+            "otherwise a file of SQLite in the data directory.",
+        ),
+    ] = None,
 ) -> None:
     """Run a campaign: propose, make, measure, learn."""
     from orchestrator.launcher import Options, begin
 
+    if ledger:  # so that every process of the campaign has the password too
+        os.environ[LEDGER] = ledger
     options = Options(data, speed, ui)
     _carry_out(begin(path, options, trials=trials, seed=seed), options)
 

@@ -31,6 +31,7 @@ from orchestrator import processes
 from orchestrator.campaign import Progress, fold
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
+from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
 from orchestrator.ledger import Ledger
@@ -253,8 +254,14 @@ def _watch(
     progress = Progress()
     while True:
         over = runner.process.poll() is not None or interrupted.is_set()
-        events = ledger.events(view.id, after=progress.seq)
-        progress = fold(events, progress)
+        try:  # a database that is away is waited for, with an eye on Ctrl-C
+            events = ledger.events(
+                view.id, after=progress.seq, patience=PATIENCE if over else 0.0
+            )
+            progress = fold(events, progress)
+        except LedgerGone:
+            if over:
+                raise
         show(dataclasses.replace(view, progress=progress))
         if over:
             return progress

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Float, MetaData, String, Table, insert, select
 from sqlalchemy import update as sql_update
 
-from orchestrator.ledger import durable_engine, make_tables
+from orchestrator.database import durable_engine, make_tables
 
 _metadata = MetaData()
 _acts = Table(
