@@ -1,6 +1,6 @@
 """The command ``polyloop``.
 
-Exit codes: 0 done, 1 the campaign ended in failure, 2 refused input.
+Exit codes: 0 done, 1 the campaign ended in failure or a replay differs, 2 refused input.
 """
 
 from __future__ import annotations
@@ -156,6 +156,26 @@ def report(campaign: Id, data: Data = DATA) -> None:
 
     _, _, _, events = _open(campaign, data)
     console.print(f"report: {write_report(events, data)}", soft_wrap=True)
+
+
+@app.command()
+def replay(campaign: Id, data: Data = DATA) -> None:
+    """Make every decision of a campaign again, without a lab, and compare."""
+    from orchestrator.display import replay_report
+    from orchestrator.replay import Replayed, changed_files
+    from orchestrator.replay import replay as again
+
+    name, configured, progress, events = _open(campaign, data)
+    changed = changed_files(events[0].data, data, name)
+    proposals: list[Replayed] = []
+    with console.status("asking the planner again") as line:
+        for one in again(events, configured):
+            proposals.append(one)
+            last = list(one.call.answer)[-1]
+            line.update(f"{last} of {len(progress.trials)} trials")
+    console.print(replay_report(name, proposals, configured.space, changed))
+    if changed or any(one.differences for one in proposals):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -36,6 +36,7 @@ from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
 from orchestrator.ledger import Ledger
 from orchestrator.station.client import StationClient, StationError
+from orchestrator.versions import versions
 
 SIMULATED_SPEED = 200.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
@@ -97,6 +98,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                 "seed": campaign.planner.seed if seed is None else seed,
                 "trials": campaign.budget.trials if trials is None else trials,
                 "planner": campaign.planner.name,
+                "versions": versions(),
                 "lab": campaign.lab.name,
                 "space": [
                     {
@@ -184,7 +186,8 @@ def carry_out(
         if server is not None:
             _wait_for_prefect(api, server)
         if _stopped(ledger, name):
-            ledger.append(name, "campaign.resumed", data={"speed": speed})
+            resumed = {"speed": speed, "versions": versions()}
+            ledger.append(name, "campaign.resumed", data=resumed)
         runner = processes.start(
             "flow",
             [

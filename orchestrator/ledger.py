@@ -9,8 +9,9 @@ of their commits, whoever writes: a reader of those ``after`` a number misses no
 ==================== =============================================================
 kind                 data
 ==================== =============================================================
-campaign.started     name, configuration as read, seed, speed, space, objectives
-candidate.proposed   candidate, id, card, seed, observed and pending trials
+campaign.started     name, configuration as read, seed, versions, space, objectives
+candidate.proposed   candidate, id, card, and the question: number of the proposal, n
+                     asked for, seed, observed, pending and failed trials
 trial.started        sample, home (the rack slot it was born in); again after a discard
 recipe.compiled      the whole recipe
 step.intended        action, step, operation, station, slot, sample, parameters
@@ -23,7 +24,7 @@ measurement          one measurement, sample
 observation          candidate, estimates
 trial.failed         reason
 campaign.paused      reason
-campaign.resumed     seed, speed
+campaign.resumed     speed, versions
 campaign.ended       reason, good (reached its end: true or false)
 ==================== =============================================================
 """
