@@ -89,8 +89,9 @@ class Verdict:
 
     Attributes
     ----------
-    at:
-        Of a transfer: where the sample is, ``source``, ``gripper`` or ``target``.
+    at, otherwise:
+        Of a transfer: where the sample is, ``source``, ``gripper`` or ``target``; where
+        it is unknown, where it is if it happened, and if it did not.
     seconds:
         Of a timed act: how long it really lasted, in lab seconds.
     question:
@@ -101,11 +102,12 @@ class Verdict:
     outcome: Outcome
     why: str
     at: str = ""
+    otherwise: str = ""
     seconds: float | None = None
     question: str = ""
 
 
-def looks(traces: Traces) -> Verdict:
+def looks(_traces: Traces) -> Verdict:
     """Judge an act that only looks at a sample, or only warms a plate: it is done again."""
     return Verdict(Outcome.DID_NOT, "it leaves the sample as it was")
 
@@ -136,6 +138,11 @@ def _gripper(traces: Traces, what: str, after: str, before: str) -> Verdict:
     """Judge a gripper that was told to close or open and not heard of again."""
     state = traces.survey.get("gantry", {}).get("gripper", "unknown")
     wanted = "closed" if what == "grip" else "open"
+    if state in ("open", "closed") and state != wanted:
+        outcome = Outcome.DID_NOT if before == "source" else Outcome.PARTLY
+        if traces.parameters.get("source") is None:
+            outcome = Outcome.DID_NOT
+        return Verdict(outcome, f"the gripper says it is {state}", at=before)
     if state == wanted:
         outcome = Outcome.HAPPENED if after == "target" else Outcome.PARTLY
         return Verdict(outcome, f"the gripper says it is {state}", at=after)
@@ -143,10 +150,10 @@ def _gripper(traces: Traces, what: str, after: str, before: str) -> Verdict:
     places = {"source": source, "target": target, "gripper": "the gripper"}
     question = (
         f"Where is the sample? It happened: it is in {places[after]}. "
-        f"It did not: it is in {places[before]}."
+        f"It did not: it is in {places[before]}. To discard it, take it out by hand."
     )
     why = f"the gripper was told to be {wanted}, and has no sensor that tells more"
-    return Verdict(Outcome.UNKNOWN, why, question=question)
+    return Verdict(Outcome.UNKNOWN, why, at=after, otherwise=before, question=question)
 
 
 def dispense(traces: Traces) -> Verdict:
@@ -156,9 +163,11 @@ def dispense(traces: Traces) -> Verdict:
         return Verdict(Outcome.DID_NOT, "nothing had been delivered")
     last = begun[-1]
     if over and over[-1].number == last.count:
-        return _delivered(over[-1], "all of it had been delivered")
+        return Verdict(Outcome.HAPPENED, "all of it had been delivered")
     if over and over[-1].number == last.number:
-        return Verdict(Outcome.PARTLY, f"{last.number} of {last.count} rounds delivered")
+        return Verdict(
+            Outcome.PARTLY, f"{last.number} of {last.count} rounds delivered"
+        )
     pump = traces.survey.get("pump", {})
     volume = pump.get("plunger_uL")
     before = (last.readings or {}).get("pump", {}).get("plunger")
@@ -170,15 +179,11 @@ def dispense(traces: Traces) -> Verdict:
         why = "the pump cannot tell where its plunger was"
         return Verdict(Outcome.UNKNOWN, why, question=question)
     if volume <= EMPTY and last.number == last.count:
-        return _delivered(last, "the plunger has reached its end")
+        return Verdict(Outcome.HAPPENED, "the plunger has reached its end")
     if abs(volume - before) <= EMPTY and last.number == 1:
         return Verdict(Outcome.DID_NOT, f"the plunger is still at {volume:.1f} uL")
     why = f"round {last.number} of {last.count}: the plunger is at {volume:.1f} uL"
     return Verdict(Outcome.PARTLY, why)
-
-
-def _delivered(mark: Mark, why: str) -> Verdict:
-    return Verdict(Outcome.HAPPENED, why)
 
 
 def spin(traces: Traces) -> Verdict:
