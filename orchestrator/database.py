@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from sqlalchemy.exc import (
     InternalError,
     OperationalError,
 )
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from orchestrator.errors import PolyloopError, Refused
 
@@ -57,16 +58,16 @@ class LedgerGone(PolyloopError):
     """The database of a ledger has not answered for longer than we wait."""
 
 
-def durable_engine(url: str | URL) -> Engine:
+def durable_engine(url: str | URL, *, sync: str = "FULL") -> Engine:
     """Return an engine whose commits survive a power cut.
 
-    SQLite: WAL with full sync. PostgreSQL: a session in which somebody has turned
+    SQLite: WAL with full sync, or ``sync`` of another kind. PostgreSQL: a session in which somebody has turned
     ``synchronous_commit`` off has it turned on; a stricter setting stays.
     """
     url = make_url(url)
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, sync))
     else:
         given = {key: value for key, value in _LIBPQ.items() if key not in url.query}
         engine = create_engine(
@@ -76,11 +77,11 @@ def durable_engine(url: str | URL) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(sync: str, connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA synchronous={sync}")
     cursor.close()
 
 
@@ -120,7 +121,7 @@ def make_tables(engine: Engine, tables: MetaData) -> None:
     """Make the tables, columns and indices that are not there.
 
     Another process may be doing the same. A column that is added to a table of an
-    older version has to be nullable.
+    earlier version is nothing in its rows.
     """
     with writing(engine, "tables") as connection:
         for table in tables.sorted_tables:
@@ -128,7 +129,7 @@ def make_tables(engine: Engine, tables: MetaData) -> None:
             there = {one["name"] for one in inspect(connection).get_columns(table.name)}
             for column in table.columns:
                 if column.name not in there:
-                    added = CreateColumn(column).compile(dialect=engine.dialect)
+                    added = f"{column.name} {column.type.compile(engine.dialect)}"
                     connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD {added}")
             for index in table.indexes:
                 connection.execute(CreateIndex(index, if_not_exists=True))

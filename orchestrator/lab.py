@@ -24,6 +24,7 @@ from orchestrator.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
     from instruments.clock import Clock
+    from instruments.plans.evidence import Traces, Verdict
     from orchestrator.config.models import Campaign, Lab
     from orchestrator.records import Measurement
     from planners.protocol import Planner
@@ -36,28 +37,41 @@ class Operation:
     ``plan`` is module:function; ``seconds`` is how long it takes in the lab, beside
     the parameter ``duration`` where it has one. A ``transfer`` is never written in a
     recipe: the dispatcher moves samples. A ``plumbed`` one takes its liquids from ports
-    of the valve, not from vials.
+    of the valve, not from vials. ``patience`` is how many lab seconds beyond that it may
+    take before a person is told. ``evidence`` names the function that says, of an act
+    whose end nobody saw, what became of it; without one a person is asked.
     """
 
     plan: str
     seconds: float
     kind: Literal["act", "measure", "transfer"]
+    evidence: str = ""
+    patience: float = 120.0
     plumbed: bool = False
 
 
+_COMES_TO = "instruments.plans.evidence"
+_THERMAL = 3600.0
+"""Patience with a plate, which may have to cool by 100 K first, in lab seconds."""
+
 OPERATIONS: dict[str, Operation] = {
-    "transfer": Operation("instruments.plans.transfer:transfer", 30.0, "transfer"),
-    "put_away": Operation("instruments.plans.transfer:put_away", 30.0, "transfer"),
-    "dispense": Operation("instruments.plans.dispense:dispense", 40.0, "act"),
-    "rinse": Operation("instruments.plans.dispense:rinse", 40.0, "act", plumbed=True),
-    "spin": Operation("instruments.plans.spin:spin", 15.0, "act"),
-    "reach": Operation("instruments.plans.heat:reach", 240.0, "act"),
-    "hold": Operation("instruments.plans.heat:hold", 5.0, "act"),
-    "heat": Operation("instruments.plans.heat:heat", 240.0, "act"),
-    "light": Operation("instruments.plans.measure:light", 10.0, "measure"),
-    "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure"),
-    "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure"),
+    "transfer": Operation("instruments.plans.transfer:transfer", 30.0, "transfer", f"{_COMES_TO}:transfer"),
+    "put_away": Operation("instruments.plans.transfer:put_away", 30.0, "transfer", f"{_COMES_TO}:put_away"),
+    "dispense": Operation("instruments.plans.dispense:dispense", 40.0, "act", f"{_COMES_TO}:dispense"),
+    "rinse": Operation("instruments.plans.dispense:rinse", 40.0, "act", f"{_COMES_TO}:dispense", plumbed=True),
+    "spin": Operation("instruments.plans.spin:spin", 15.0, "act", f"{_COMES_TO}:spin"),
+    "reach": Operation("instruments.plans.heat:reach", 240.0, "act", f"{_COMES_TO}:looks", _THERMAL),
+    "hold": Operation("instruments.plans.heat:hold", 5.0, "act", f"{_COMES_TO}:hold"),
+    "heat": Operation("instruments.plans.heat:heat", 240.0, "act", f"{_COMES_TO}:hold", _THERMAL),
+    "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
+    "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
+    "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
 }  # fmt: skip
+
+LOOKS = tuple(
+    name for name, one in OPERATIONS.items() if one.evidence.endswith(":looks")
+)
+"""Operations that leave a sample as it was: done again when they were cut short."""
 
 _NOTHING = Operation("", 0.0, "act")
 
@@ -263,6 +277,19 @@ def build_analysis(name: str) -> Callable[..., Measurement]:
     """Return the function that makes a measurement of runs and of measurements."""
     analysis: Callable[..., Measurement] = find(ANALYSES[name].function)
     return analysis
+
+
+def judge(operation: str, traces: Traces) -> Verdict:
+    """Return what became of an act whose end nobody saw."""
+    from instruments.plans.evidence import Outcome, Verdict
+
+    known = OPERATIONS.get(operation, _NOTHING).evidence
+    if not known:
+        question = f"Did {operation} happen to the sample?"
+        why = f"no evidence is known for {operation}"
+        return Verdict(Outcome.UNKNOWN, why, question=question)
+    verdict: Verdict = find(known)(traces)
+    return verdict
 
 
 def build_plan(

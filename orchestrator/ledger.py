@@ -15,8 +15,16 @@ candidate.proposed   candidate, id, card, and the question: number of the propos
 trial.started        sample, home (the rack slot it was born in); again after a discard
 recipe.compiled      the whole recipe
 step.intended        action, step, operation, station, slot, sample, parameters
-step.done            action, step, station, run_uid, started, ended, lab_seconds
-step.failed          action, step, station, reason
+step.done            action, step, station, run_uid, started, ended, lab_seconds; where
+                     nobody saw its end: reconciled (why it is known), seconds (its true
+                     duration, in lab seconds)
+step.failed          action, step, station, reason, fault (class), verdict
+step.ran_on          step, seconds: what a timed step really lasted, beyond its own end
+question.asked       question, action, sample, station, text
+question.answered    question, answer (happened, did-not, discard), who, via, note
+control              verb (pause, drain, resume, discard, stop, estop), subject (campaign,
+                     station, sample), name, who, via, note
+alert                alert (overrun, silence, person), text, action
 step.repeated        step, reason: measured again; doubted: false if it was only cut short
 sample.found         sample, at: where a stopped transfer had left it
 sample.discarded     sample, at, reason: its trial starts again on a new one

@@ -85,6 +85,12 @@ def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> S
         duration=seconds + float(given.get("duration", 0.0)),
         at_once=template.at_once,
         empty=template.empty,
+        tolerance=template.tolerance,
+        given={
+            key: value.name
+            for key, value in template.values.items()
+            if isinstance(value, Reference)
+        },
     )
 
 

@@ -84,10 +84,12 @@ class Replayed:
 
 def rules_of(campaign: Campaign, started: Mapping[str, Any]) -> Rules:
     """Return the rules of a campaign that was started like that."""
+    lab = campaign.lab
     return Rules(
         trials=int(started["trials"]),
         in_flight=campaign.in_flight,
-        substrates=len(campaign.lab.substrates),
+        substrates=len(lab.substrates),
+        twins={name: lab.stations[name].twin for name in lab.twins},
     )
 
 

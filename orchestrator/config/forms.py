@@ -143,6 +143,7 @@ class StationForm(Form):
     operations: list[Name]
     slots: list[Text] = []
     serves: list[Text] = []
+    twin: Name | None = None
     limits: dict[Name, LimitForm] = {}
 
 
@@ -254,6 +255,8 @@ class CampaignForm(Form):
     planner: PlannerForm
     budget: BudgetForm
     in_flight: Count = 1
+    when_unanswered: Literal["ask", "discard"] = "ask"
+    without_prefect: Literal["go_on", "drain"] = "go_on"
 
 
 class StepForm(Form):
@@ -265,6 +268,7 @@ class StepForm(Form):
     at: Text
     at_once: bool = False
     empty: bool = False
+    tolerance: Annotated[float, Quantity("percent")] | None = None
 
 
 class MeasurementForm(Form):

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator import units
 from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import Refused
-from orchestrator.records import MeasurementRule
+from orchestrator.records import MeasurementRule, WhenUnanswered, WithoutPrefect
 from planners.data import Objective
 from planners.space import Space
 
@@ -63,8 +63,9 @@ class Instrument:
 class Station:
     """A place that does one job at a time.
 
-    ``instruments`` names the instrument that fills each role; ``limits`` holds, for each parameter, the station's own bounds and those of its
-    instruments.
+    ``instruments`` names the instrument that fills each role; ``limits`` holds, for
+    each parameter, the station's own bounds and those of its instruments; ``twin`` is
+    the station that takes its work over when it is out of service.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Station:
     operations: tuple[str, ...]
     slots: tuple[str, ...]
     serves: tuple[str, ...] = ()
+    twin: str = ""
     limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
 
     def offers(self, operation: str, slot: str) -> bool:
@@ -141,6 +143,15 @@ class Lab:
             if "transfer" in station.operations
         )
 
+    @property
+    def twins(self) -> Mapping[str, Mapping[str, str]]:
+        """For each station that has a twin: the twin's slot for each slot of its own."""
+        return {
+            one.name: dict(zip(one.slots, self.stations[one.twin].slots, strict=True))
+            for one in self.stations.values()
+            if one.twin
+        }
+
     def station_for(self, operation: str, slot: str) -> Station | None:
         """Return the station that does an operation on a sample in a slot."""
         stations = self.stations.values()
@@ -170,6 +181,7 @@ class StepTemplate:
     place: str
     at_once: bool = False
     empty: bool = False
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +223,8 @@ class Campaign:
     planner: PlannerChoice
     budget: Budget
     in_flight: int
+    when_unanswered: WhenUnanswered = WhenUnanswered.ASK
+    without_prefect: WithoutPrefect = WithoutPrefect.GO_ON
 
     @property
     def path(self) -> Path:

@@ -25,6 +25,7 @@ from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
 from orchestrator.lab import ANALYSES, PLANNERS, recipe_keys
 from orchestrator.recipes import compile_recipe, liquids_used
+from orchestrator.records import WhenUnanswered, WithoutPrefect
 from planners.data import Candidate, Objective
 from planners.space import Caps, Choice, Molecule, Parameter, Real, Space, SpaceError
 
@@ -66,6 +67,8 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
         ),
         budget=Budget(form.budget.trials),
         in_flight=form.in_flight,
+        when_unanswered=WhenUnanswered(form.when_unanswered),
+        without_prefect=WithoutPrefect(form.without_prefect),
     )
     _check_stock(campaign, _check_corners(campaign))
     return campaign
