@@ -126,12 +126,14 @@ ANSWERS = ("happened", "did-not", "discard")
 class OutOfService:
     """Why a station takes no more steps: ``drains`` while what it holds is finished.
 
-    ``by_fault``: the instruments said so, not a person.
+    ``by_fault``: the instruments said so, not a person; it is ``returning`` while they
+    are prepared because a person wants it back.
     """
 
     reason: str
     drains: bool
     by_fault: bool
+    returning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +355,9 @@ class _State:
             held = {"pause": "paused", "drain": "draining"}.get(verb, "")
             self.now = dataclasses.replace(self.now, held=held)
         elif data["subject"] == "station":
-            self.out.pop(name, None)
+            out = self.out.pop(name, None)
+            if verb == "resume" and out is not None and out.by_fault:
+                self.out[name] = dataclasses.replace(out, returning=True)
             if verb in ("pause", "drain"):
                 fault = data.get("via") == "fault"
                 reason = data.get("note") or f"{verb} by {data['who']}"

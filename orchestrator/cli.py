@@ -16,6 +16,22 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.errors import PolyloopError, Refused
+from orchestrator.operator_commands import (
+    DATA,
+    Data,
+    Id,
+    SampleName,
+    StationName,
+    Who,
+    answer,
+    clear,
+    discard,
+    drain,
+    estop,
+    inbox,
+    pause,
+    subject_of,
+)
 
 if TYPE_CHECKING:
     from orchestrator.campaign import Progress
@@ -31,9 +47,7 @@ app = typer.Typer(
 )
 console = Console()
 
-Data = Annotated[
-    Path, typer.Option("--data", help="Where ledger, documents and reports are kept.")
-]
+LEDGER = "POLYLOOP_LEDGER"  # as in orchestrator.database, which is slow to import
 Speed = Annotated[
     float | None,
     typer.Option(
@@ -41,11 +55,6 @@ Speed = Annotated[
     ),
 ]
 Ui = Annotated[bool, typer.Option("--ui/--no-ui", help="Serve the Prefect UI.")]
-Id = Annotated[
-    str, typer.Argument(help="The campaign's id, as `polyloop status` prints it.")
-]
-DATA = Path("polyloop-data")
-LEDGER = "POLYLOOP_LEDGER"  # as in orchestrator.database, which is slow to import
 
 
 @app.command()
@@ -94,14 +103,29 @@ def run(
 
 
 @app.command()
-def resume(campaign: Id, speed: Speed = None, data: Data = DATA, ui: Ui = True) -> None:
-    """Go on with a campaign that was stopped, from what its ledger says."""
+def resume(
+    campaign: Id,
+    station: StationName = "",
+    sample: SampleName = "",
+    who: Who = "",
+    speed: Speed = None,
+    data: Data = DATA,
+    ui: Ui = True,
+) -> None:
+    """Go on with a campaign that was stopped or paused; put a station or sample back."""
+    from orchestrator import control
     from orchestrator.campaign import fold
     from orchestrator.launcher import Options
     from orchestrator.ledger import Ledger
 
     ledger = Ledger.of(data)
-    progress = fold(ledger.events(ledger.find(campaign)))
+    name = ledger.find(campaign)
+    if station or sample or control.is_running(data, name):
+        subject = subject_of(ledger, name, station, sample, data)
+        control.tell(ledger, name, "resume", subject, who=who or control.me())
+        console.print(f"{subject.name or name}: resumed")
+        return
+    progress = fold(ledger.events(name))
     if progress.ended and progress.good:
         raise Refused(f"{campaign}: it has reached its end: {progress.ended}")
     _carry_out(campaign, Options(data, speed, ui))
@@ -207,6 +231,10 @@ def sim(
     from orchestrator.inspect_lab import hold_bench
 
     hold_bench(path, directory, speed, seed)
+
+
+for command in (pause, drain, discard, inbox, answer, estop, clear):
+    app.command()(command)
 
 
 def _open(

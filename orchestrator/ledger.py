@@ -167,9 +167,9 @@ class Ledger:
         return cls(ledger_url(data, make=True))
 
     @classmethod
-    def of(cls, data: Path) -> Ledger:
+    def of(cls, data: Path, *, patience: float = PATIENCE) -> Ledger:
         """Open the ledger that a data directory already has."""
-        return cls(ledger_url(data, make=False))
+        return cls(ledger_url(data, make=False), patience=patience)
 
     def append(
         self, campaign: str, kind: str, *, trial: str = "", data: Mapping[str, Any]

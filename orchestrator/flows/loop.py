@@ -10,7 +10,8 @@ import dataclasses
 import queue
 import time
 from dataclasses import asdict
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.futures import PrefectFuture
@@ -36,14 +37,15 @@ from orchestrator.ledger import Event, Ledger
 from orchestrator.recipes import compile_recipe
 from orchestrator.recovery import Entry, Settlement, recover
 from orchestrator.station.acts import ActRecord, ActState
-from orchestrator.station.client import StationClient, StationError
+from orchestrator.station.client import StationClient
 from planners.data import Candidate, Proposal
 from planners.space import Space
 
 TICK = 0.5
 """Real seconds between two looks at the ledger for what persons want."""
 
-Done = tuple[Literal["act", "propose", "show"], str, PrefectFuture[Any]]
+Done = tuple[str, str, PrefectFuture[Any]]
+"""What has ended: act, propose, show or back; of what; and how."""
 
 
 class Interrupted(PolyloopError):
@@ -95,6 +97,7 @@ class Loop:
         self._asking = False
         self._showing = False
         self._alerted: set[str] = set()
+        self._returning: set[str] = set()
 
     def run(self) -> str:
         """Run to the end and return the reason for it.
@@ -160,6 +163,7 @@ class Loop:
             if question.answer:
                 trial = self.progress.trials[question.act.trial]
                 self._write_all(self.settlement.answered(question, trial))
+        self._put_back()
         for trial in self.progress.in_flight:
             if trial.condemned and not trial.acting:
                 reason = f"discarded {trial.condemned}"
@@ -173,34 +177,41 @@ class Loop:
             self.progress = fold([event], self.progress)
             if line := line_of(event, self.campaign.space):
                 self.log.info("%s", line)
-            data = event.data
-            if event.kind == "control" and data["subject"] == "station":
-                if data["verb"] == "resume":
-                    self._put_back(data["name"])
 
-    def _put_back(self, station: str) -> None:
-        try:
-            self.client.put_back(station)
-        except StationError as error:
-            self._out_of_service(station, f"cannot be put back: {error}")
+    def _put_back(self) -> None:
+        """Have stations prepared that a person wants back after a fault."""
+        for name, out in self.progress.out.items():
+            if out.returning and name not in self._returning:
+                self._returning.add(name)
+                future = tasks.put_back.submit(self.client.address, name)
+                future.add_done_callback(partial(self._put, "back", name))
 
-    def _out_of_service(self, station: str, reason: str) -> None:
+    def _put(self, kind: str, key: str, done: PrefectFuture[Any]) -> None:
+        self._done.put((kind, key, done))
+
+    def _is_back(self, station: str, trouble: str) -> None:
+        self._returning.discard(station)
+        verb, note = (
+            ("pause", f"cannot be put back: {trouble}") if trouble else ("", "")
+        )
         self._write(
             "control",
             data={
-                "verb": "pause",
+                "verb": verb or "in_service",
                 "subject": "station",
                 "name": station,
                 "who": "polyloop",
                 "via": "fault",
-                "note": reason,
+                "note": note,
             },
         )
 
     def _stand_still(self) -> None:
         """Wait for a person, or stop, when no step of any trial can start."""
         progress = self.progress
-        by_person = [one for one in progress.out.values() if not one.by_fault]
+        by_person = [
+            one for one in progress.out.values() if one.returning or not one.by_fault
+        ]
         resting = any(trial.resting for trial in progress.in_flight)
         if progress.questions or progress.held == "paused" or by_person or resting:
             self._alert("person", f"standing.{progress.seq}", self._waits_for())
@@ -269,6 +280,8 @@ class Loop:
         answer = future.result(raise_on_failure=True)
         if kind == "act":
             self._after_act(key, answer)
+        elif kind == "back":
+            self._is_back(key, answer)
         else:
             self._asking = False
             self._start_trials(answer)
@@ -297,7 +310,7 @@ class Loop:
             [trial.candidate for trial in pending],
             [trial.candidate for trial in failed],
         )
-        future.add_done_callback(lambda one: self._done.put(("propose", "", one)))
+        future.add_done_callback(partial(self._put, "propose", ""))
 
     def _start_trials(self, proposal: Proposal) -> None:
         """Give each candidate a trial, a substrate and a recipe."""
@@ -369,7 +382,7 @@ class Loop:
             trial.id,
             step,
         )
-        future.add_done_callback(lambda done: self._done.put(("act", action, done)))
+        future.add_done_callback(partial(self._put, "act", action))
 
     def _after_act(self, action: str, record: ActRecord) -> None:
         if record.state is ActState.ABORTED:
@@ -378,10 +391,9 @@ class Loop:
         trial = self.progress.trials[act.trial]
         self._write_all(self.settlement.settle(act, record, trial))
         trial = self.progress.trials[act.trial]
-        last = trial.last_step
-        if trial.in_flight and act.sample == trial.sample and last is not None:
-            if last.name == act.step and not trial.acting:
-                self._learn(trial, act.step)
+        last, own = trial.last_step, act.sample == trial.sample
+        if trial.in_flight and own and last is not None and last.name == act.step:
+            self._learn(trial, act.step)
         self._show_if_over(trial)
 
     def _learn(self, trial: Trial, step: str) -> None:
@@ -425,7 +437,7 @@ class Loop:
         future = artifacts.show.submit(self.id, events, final=final)
         if final:
             future.wait()
-        future.add_done_callback(lambda done: self._done.put(("show", "", done)))
+        future.add_done_callback(partial(self._put, "show", ""))
 
     # -- the ledger -----------------------------------------------------------------------
 

@@ -26,12 +26,12 @@ class StationClient:
     answered and not carried out again.
     """
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, timeout: float = 90.0) -> None:
         self.address = address
         self._http = httpx.Client(
             base_url=address,
             headers={"X-Polyloop-Key": key},
-            timeout=httpx.Timeout(10.0, read=90.0),
+            timeout=httpx.Timeout(min(timeout, 10.0), read=timeout),
             trust_env=False,
         )
 
