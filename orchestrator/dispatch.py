@@ -257,8 +257,10 @@ class _Dispatch:
         if self.arm in self.busy or self.arm in self.progress.out:
             return
         for trial in self._waiting():
-            step = trial.next_step
-            if step is not None and not in_chain(trial) and trial.at != trial.home:
+            step = next(self._chain(trial), None)
+            if step is None or in_chain(trial) or trial.at == trial.home:
+                continue
+            if self._open(step.station, trial, bring=True):
                 move = transfer(self.arm, trial.at, trial.home)
                 yield Ready(trial.id, trial.sample, move)
                 return
