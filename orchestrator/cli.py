@@ -137,11 +137,18 @@ def status(
     campaign: Annotated[str | None, typer.Argument()] = None, data: Data = DATA
 ) -> None:
     """Print how a campaign stands (the latest, unless one is named)."""
-    from orchestrator.display import trials_table
+    from orchestrator import control
+    from orchestrator.display import trials_table, waiting
 
     name, configured, progress, _ = _open(campaign, data)
-    state = progress.ended or progress.paused or "under way"
+    cut = "its process is gone; polyloop resume goes on with it"
+    going = "under way" if control.is_running(data, name) else cut
+    state = progress.ended or progress.paused or going
     console.print(f"[bold]{name}[/bold]: {len(progress.trials)} trials; {state}")
+    for station, out in progress.out.items():
+        console.print(f"station {station} is out of service: {out.reason}")
+    for line in waiting(progress, name):
+        console.print(line, soft_wrap=True)
     console.print(trials_table(progress, configured.space, configured.objectives))
 
 

@@ -37,7 +37,7 @@ from orchestrator.ledger import Event, Ledger
 from orchestrator.recipes import compile_recipe
 from orchestrator.recovery import Entry, Settlement, recover
 from orchestrator.station.acts import ActRecord, ActState
-from orchestrator.station.client import StationClient
+from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
 from planners.space import Space
 
@@ -275,7 +275,10 @@ class Loop:
         if kind == "show":  # a picture that cannot be shown ends no campaign
             self._showing = False
             return
-        answer = future.result(raise_on_failure=True)
+        try:
+            answer = future.result(raise_on_failure=True)
+        except StationError as error:
+            raise Interrupted(str(error)) from error
         if kind == "act":
             self._after_act(key, answer)
         elif kind == "back":
