@@ -40,6 +40,7 @@ XLP reports an invalid operand on ``Q`` rather than at once (both are looked at)
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -292,10 +293,11 @@ class Pump(Instrument):
     def set_up(self, cancelled: threading.Event) -> None:
         """Initialise if the pump is not, or was stopped; empty; set the speed."""
         client = self.client
-        self._wait("before preparing", INITIALISING, cancelled)
-        client.fine()
+        with contextlib.suppress(Restarted):  # it says so once it has been asked to move
+            self._wait("before preparing", INITIALISING, cancelled)
         if self.stopped or not client.initialised():
             self._initialise(cancelled)
+        client.fine()
         client.speed(self._pulses(self.settings.speed))
         if client.position() and "waste" in self.settings.valve:
             self._turn("waste", cancelled)

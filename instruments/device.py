@@ -90,10 +90,6 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
     def refresh(self) -> None:
         """Ask the instrument for its readings and keep them."""
 
-    def survey(self) -> dict[str, Any]:
-        """TEMP."""
-        return {}
-
     def make_safe(self) -> None:
         """Tell the instrument to be safe; short, repeatable, from any thread."""
 
