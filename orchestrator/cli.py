@@ -1,10 +1,11 @@
 """The command ``polyloop``.
 
-Exit codes: 0 done, 1 the campaign ended in failure, 2 refused input.
+Exit codes: 0 done, 1 the campaign ended in failure or a replay differs, 2 refused input.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 console = Console()
 
+LEDGER = "POLYLOOP_LEDGER"  # as in orchestrator.database, which is slow to import
 Speed = Annotated[
     float | None,
     typer.Option(
@@ -80,10 +82,22 @@ def run(
     speed: Speed = None,
     data: Data = DATA,
     ui: Ui = True,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            envvar=LEDGER,
+            metavar="URL",
+            help="Of a new data directory's ledger, e.g. "
+            "postgresql+psycopg://user@host/database; "
+            "otherwise a file of SQLite in the data directory.",
+        ),
+    ] = None,
 ) -> None:
     """Run a campaign: propose, make, measure, learn."""
     from orchestrator.launcher import Options, begin
 
+    if ledger:  # so that every process of the campaign has the password too
+        os.environ[LEDGER] = ledger
     options = Options(data, speed, ui)
     _carry_out(begin(path, options, trials=trials, seed=seed), options)
 
@@ -173,6 +187,26 @@ def report(campaign: Id, data: Data = DATA) -> None:
 
     _, _, _, events = _open(campaign, data)
     console.print(f"report: {write_report(events, data)}", soft_wrap=True)
+
+
+@app.command()
+def replay(campaign: Id, data: Data = DATA) -> None:
+    """Make every decision of a campaign again, without a lab, and compare."""
+    from orchestrator.display import replay_report
+    from orchestrator.replay import Replayed, changed_files
+    from orchestrator.replay import replay as again
+
+    name, configured, progress, events = _open(campaign, data)
+    changed = changed_files(events[0].data, data, name)
+    proposals: list[Replayed] = []
+    with console.status("asking the planner again") as line:
+        for one in again(events, configured):
+            proposals.append(one)
+            last = list(one.call.answer)[-1]
+            line.update(f"{last} of {len(progress.trials)} trials")
+    console.print(replay_report(name, proposals, configured.space, changed))
+    if changed or any(one.differences for one in proposals):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,11 +32,13 @@ from orchestrator import control, processes
 from orchestrator.campaign import Progress, fold
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
+from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
 from orchestrator.ledger import Ledger
 from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
+from orchestrator.versions import versions
 
 SIMULATED_SPEED = 200.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
@@ -105,6 +108,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                 "seed": campaign.planner.seed if seed is None else seed,
                 "trials": campaign.budget.trials if trials is None else trials,
                 "planner": campaign.planner.name,
+                "versions": versions(),
                 "lab": campaign.lab.name,
                 "space": [
                     {
@@ -160,8 +164,8 @@ def carry_out(
         When it ended without reaching its end.
     """
     data = options.data.resolve()
-    ledger = Ledger.of(data)
-    started = ledger.events(name)[0].data
+    ledger = Ledger.of(data, patience=0.0)
+    started = next(ledger.stream(name)).data
     config = data / started["config"]
     campaign = load_campaign(config)
     speed = _speed(campaign, options)
@@ -198,7 +202,8 @@ def carry_out(
         if server is not None:
             _wait_for_prefect(api, server)
         if _stopped(ledger, name):
-            ledger.append(name, "campaign.resumed", data={"speed": speed})
+            resumed = {"speed": speed, "versions": versions()}
+            ledger.append(name, "campaign.resumed", data=resumed)
         runner = processes.start(
             "flow",
             [
@@ -234,7 +239,7 @@ def carry_out(
         progress = _watch(ledger, view, runner, stops, show)
         if stops.now.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
-            progress = fold(ledger.events(name))
+            progress = fold(ledger.events(name, patience=PATIENCE))
         runner.process.wait()
         at_end()
         for child in (runner, uploader, station_child, server):
@@ -268,13 +273,22 @@ def _watch(
     progress = Progress()
     drained = False
     while True:
-        over = runner.process.poll() is not None or stops.now.is_set()
-        if stops.drain.is_set() and not drained:
-            drained = True
-            everything, who = control.Subject(), control.me()
-            control.tell(ledger, view.id, "drain", everything, who=who, via="Ctrl-C")
-        events = ledger.events(view.id, after=progress.seq)
-        progress = fold(events, progress)
+        ended = runner.process.poll() is not None
+        over = ended or stops.now.is_set()
+        try:  # a database that is away is waited for, with an eye on Ctrl-C
+            if stops.drain.is_set() and not drained:
+                everything, who = control.Subject(), control.me()
+                control.tell(
+                    ledger, view.id, "drain", everything, who=who, via="Ctrl-C"
+                )
+                drained = True
+            events = ledger.events(
+                view.id, after=progress.seq, patience=PATIENCE if ended else 0.0
+            )
+            progress = fold(events, progress)
+        except LedgerGone:
+            if ended:
+                raise
         show(dataclasses.replace(view, progress=progress))
         if over:
             return progress
@@ -406,7 +420,7 @@ def _station_address(child: processes.Child) -> str:
 
 
 def _stopped(ledger: Ledger, name: str) -> bool:
-    return len(ledger.events(name)) > 1
+    return len(list(islice(ledger.stream(name), 2))) > 1
 
 
 def _python(module: str) -> list[str]:

@@ -15,6 +15,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from orchestrator.database import LedgerGone
 from orchestrator.errors import CampaignFailed
 from orchestrator.flows import tasks
 from orchestrator.flows.loop import Loop
@@ -72,6 +73,6 @@ def guard(
             client.abort(owner, reason)
         except StationError as lost:
             log.warning("instruments not stopped by the flow: %s", lost)
-        if not isinstance(error, CampaignFailed):
+        if not isinstance(error, CampaignFailed | LedgerGone):
             ledger.append(campaign_id, "campaign.paused", data={"reason": reason})
         raise

@@ -109,7 +109,9 @@ class Loop:
         Interrupted
             When it stops for now.
         """
-        self.progress = fold(self.ledger.events(self.id))
+        events = self.ledger.events(self.id)
+        self.progress = fold(events)
+        self._proposals = max(int(one.data.get("proposal", 0)) for one in events)
         self._write_all(
             recover(
                 lambda: self.progress,
@@ -294,7 +296,10 @@ class Loop:
         observed = [trial for trial in trials if trial.observation]
         pending = self.progress.in_flight
         failed = [t for t in trials if not t.in_flight and not t.observation]
+        self._proposals += 1
         self._question = {
+            "proposal": self._proposals,
+            "n": n,
             "seed": self.seed,
             "observed": [trial.id for trial in observed],
             "pending": [trial.id for trial in pending],

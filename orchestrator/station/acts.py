@@ -25,23 +25,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Float,
-    MetaData,
-    String,
-    Table,
-    insert,
-    inspect,
-    select,
-    text,
-)
+from sqlalchemy import JSON, Column, Float, MetaData, String, Table, insert, select
 from sqlalchemy import update as sql_update
-from sqlalchemy.engine import Engine
 
 from instruments.plans.evidence import Outcome, Verdict
-from orchestrator.ledger import durable_engine, make_tables
+from orchestrator.database import durable_engine, make_tables
 
 _metadata = MetaData()
 _acts = Table(
@@ -145,7 +133,6 @@ class ActLedger:
         self._engine = durable_engine(f"sqlite:///{path}")
         self._unsynced = durable_engine(f"sqlite:///{path}", sync="NORMAL")
         make_tables(self._engine, _metadata)
-        _add_columns(self._engine)
 
     def intend(self, act: ActRecord) -> ActRecord:
         """Write an act down before anything is done about it."""
@@ -211,15 +198,3 @@ def act_of(values: Mapping[str, Any]) -> ActRecord:
             "verdict": verdict,
         }
     )
-
-
-def _add_columns(engine: Engine) -> None:
-    """Add the columns that a data directory of an earlier version lacks."""
-    there = {one["name"] for one in inspect(engine).get_columns(_acts.name)}
-    with engine.begin() as connection:
-        for column in _acts.columns:
-            if column.name not in there:
-                kind = column.type.compile(engine.dialect)
-                connection.execute(
-                    text(f"ALTER TABLE {_acts.name} ADD COLUMN {column.name} {kind}")
-                )
