@@ -92,6 +92,8 @@ class PumpSettings:
         How fast it aspirates and dispenses, until told otherwise.
     address:
         The rotary switch, 0 to 14.
+    materials:
+        What liquids touch from valve to needle; the hall refuses what they do not stand.
     """
 
     syringe: Annotated[float, "uL"]
@@ -99,6 +101,7 @@ class PumpSettings:
     speed: Annotated[float, "uL/s"] = 200.0
     address: int = 0
     baudrate: int = 9600
+    materials: tuple[str, ...] = ()
 
 
 class CavroClient:

@@ -88,7 +88,11 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Liquid:
-    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port."""
+    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port.
+
+    ``boiling`` and ``flash`` are in degC, of the liquid as supplied; infinity where it
+    has none, None where the lab does not say.
+    """
 
     name: str
     place: str
@@ -96,6 +100,8 @@ class Liquid:
     kind: str = ""
     concentration: float | None = None
     smiles: str = ""
+    boiling: float | None = None
+    flash: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,8 @@ class Lab:
 
     ``slots`` and ``vials`` are expanded (rack.1 ... rack.72), in mm of the gantry;
     ``substrates`` are the slots that hold a bare one. ``bench`` is the far end's own
-    file where the lab is simulated; it is never read here.
+    file where the lab is simulated; it is never read here. ``margin`` is what a liquid
+    stays below its boiling and flash point, in K.
     """
 
     name: str
@@ -126,6 +133,7 @@ class Lab:
     substrate: Substrate
     substrates: tuple[str, ...]
     liquids: Mapping[str, Liquid]
+    margin: float = 10.0
 
     @property
     def path(self) -> Path:
@@ -200,7 +208,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One search space, one recipe, one set of objectives, one budget."""
+    """One search space, one recipe, one set of objectives, one budget.
+
+    ``refused`` are the options that the chemical gate took out of the space, with why.
+    """
 
     name: str
     source: Source
@@ -211,6 +222,7 @@ class Campaign:
     planner: PlannerChoice
     budget: Budget
     in_flight: int
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:

@@ -21,6 +21,7 @@ from orchestrator.config.models import (
 )
 from orchestrator.config.read_lab import load_lab
 from orchestrator.config.read_recipe import read_recipe
+from orchestrator.config.read_safety import hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
 from orchestrator.lab import ANALYSES, PLANNERS, recipe_keys
@@ -54,18 +55,20 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
     if form.planner.name not in PLANNERS:
         rule = f"no such planner: {near(form.planner.name, PLANNERS)}"
         raise source.refusal(("planner", "name"), form.planner.name, rule)
+    space, refused = _space(source, form, recipe, lab)
     campaign = Campaign(
         name=form.campaign,
         source=source,
         lab=lab,
         recipe=recipe,
-        space=_space(source, form, recipe, lab),
+        space=space,
         objectives=tuple(_objectives(source, form, recipe)),
         planner=PlannerChoice(
             form.planner.name, form.planner.initial, form.planner.seed
         ),
         budget=Budget(form.budget.trials),
         in_flight=form.in_flight,
+        refused=refused,
     )
     _check_stock(campaign, _check_corners(campaign))
     return campaign
@@ -103,7 +106,7 @@ def _uses(recipe: RecipeTemplate, lab: Lab, name: str) -> list[Use]:
 
 def _space(
     source: Source, form: CampaignForm, recipe: RecipeTemplate, lab: Lab
-) -> Space:
+) -> tuple[Space, dict[str, str]]:
     made: dict[str, Parameter] = {}
     choices = {n: p for n, p in form.space.items() if not isinstance(p, RangeForm)}
     for name, one in {**choices, **form.space}.items():
@@ -119,8 +122,9 @@ def _space(
             made[name] = _choice(source, name, one, uses, lab)
         else:
             made[name] = _real(source, name, one, uses, lab, made)
+    safe, refused = hold_safe(source, form, recipe, lab, made)
     try:
-        return Space(tuple(made[name] for name in form.space))
+        return Space(tuple(safe[name] for name in form.space)), refused
     except SpaceError as error:
         raise ConfigError(f"{source.place('space')}: {error}") from error
 
