@@ -109,7 +109,7 @@ def outright(liquid: Liquid, materials: Iterable[str]) -> str:
     if not liquid.smiles:
         return ""
     for hazard in hazards(liquid.smiles):
-        return f"{hazard.name} ({hazard.kind}): it {hazard.reason}"
+        return f"{hazard.name} ({hazard.kind}): {hazard.reason}"
     for name in materials:
         for what, why in MATERIALS[name].fails.items():
             if what in kinds(liquid):

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import math
 import re
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -339,8 +340,9 @@ def number(place: str, value: object) -> float:
     """Return a finite number as a float, or refuse it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"{place}: {value!r} — must be a number")
-    if not math.isfinite(value):
-        raise Refused(f"{place}: {value} — must be finite")
+    if not abs(value) <= sys.float_info.max:  # a whole number may be larger than that
+        shown = value if isinstance(value, float) else "a number of too many digits"
+        raise Refused(f"{place}: {shown} — must be finite")
     return float(value)
 
 

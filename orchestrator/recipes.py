@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
-from orchestrator.chemical_gate import ceiling, materials_of, objections
+from orchestrator.chemical_gate import materials_of, objections
 from orchestrator.config.models import (
     Campaign,
     Lab,
@@ -39,11 +39,11 @@ def compile_recipe(campaign: Campaign, candidate: Candidate) -> Recipe:
         If the candidate is not of the campaign's space, a step would go beyond a
         limit of its station, its instruments or the stock, or the chemical gate objects.
     """
-    for name, value in candidate.values.items():
-        if (why := campaign.refused.get(str(value))) is not None:
-            raise Refused(f"candidate {candidate.id}: {name}: {value} — {why}")
     wrong = campaign.space.check(candidate)
     if wrong:
+        options = [str(value) for value in candidate.values.values()]
+        refused = campaign.refused
+        wrong += [f"{one} — {refused[one]}" for one in options if one in refused]
         raise Refused(f"candidate {candidate.id}: {'; '.join(wrong)}")
     steps = tuple(_step(campaign, one, candidate) for one in campaign.recipe.steps)
     places = {one.name: one.place for one in campaign.recipe.steps}
@@ -258,17 +258,9 @@ def safety_lines(campaign: Campaign) -> Iterator[str]:
     lab = campaign.lab
     for option, why in campaign.refused.items():
         yield f"refused: {option} — {why}"
-    for real in campaign.space.reals:
-        for option, high in real.caps.highs.items() if real.caps else ():
-            liquid = lab.liquids.get(option)
-            most = ceiling(liquid, lab.margin) if liquid else None
-            if real.unit == "degC" and most and high < real.high:
-                shown = units.show(high, real.unit)
-                yield f"capped: {real.name} at {shown} with {option} — {most.why}"
-    recipes = campaign.recipe.steps
-    for station in dict.fromkeys(
-        one.station for one in recipes if "liquid" in one.values
-    ):
+    yield from (f"capped: {one}" for one in campaign.capped)
+    pouring = [one for one in campaign.recipe.steps if "liquid" in one.values]
+    for station in dict.fromkeys(one.station for one in pouring):
         if not materials_of(lab, station):
             yield f"not checked: materials of the pump of {station} — not stated"
     for liquid in lab.liquids.values():

@@ -210,7 +210,8 @@ class Budget:
 class Campaign:
     """One search space, one recipe, one set of objectives, one budget.
 
-    ``refused`` are the options that the chemical gate took out of the space, with why.
+    ``refused`` are the options that the chemical gate took out of the space, with why;
+    ``capped`` says which temperatures it capped, and why.
     """
 
     name: str
@@ -223,6 +224,7 @@ class Campaign:
     budget: Budget
     in_flight: int
     refused: Mapping[str, str] = field(default_factory=dict)
+    capped: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

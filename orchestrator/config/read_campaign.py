@@ -21,7 +21,7 @@ from orchestrator.config.models import (
 )
 from orchestrator.config.read_lab import load_lab
 from orchestrator.config.read_recipe import read_recipe
-from orchestrator.config.read_safety import hold_safe
+from orchestrator.config.read_safety import Safe, hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
 from orchestrator.lab import ANALYSES, PLANNERS, recipe_keys
@@ -55,7 +55,7 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
     if form.planner.name not in PLANNERS:
         rule = f"no such planner: {near(form.planner.name, PLANNERS)}"
         raise source.refusal(("planner", "name"), form.planner.name, rule)
-    space, refused = _space(source, form, recipe, lab)
+    space, safe = _space(source, form, recipe, lab)
     campaign = Campaign(
         name=form.campaign,
         source=source,
@@ -68,7 +68,8 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
         ),
         budget=Budget(form.budget.trials),
         in_flight=form.in_flight,
-        refused=refused,
+        refused=safe.refused,
+        capped=safe.capped,
     )
     _check_stock(campaign, _check_corners(campaign))
     return campaign
@@ -106,7 +107,7 @@ def _uses(recipe: RecipeTemplate, lab: Lab, name: str) -> list[Use]:
 
 def _space(
     source: Source, form: CampaignForm, recipe: RecipeTemplate, lab: Lab
-) -> tuple[Space, dict[str, str]]:
+) -> tuple[Space, Safe]:
     made: dict[str, Parameter] = {}
     choices = {n: p for n, p in form.space.items() if not isinstance(p, RangeForm)}
     for name, one in {**choices, **form.space}.items():
@@ -122,9 +123,9 @@ def _space(
             made[name] = _choice(source, name, one, uses, lab)
         else:
             made[name] = _real(source, name, one, uses, lab, made)
-    safe, refused = hold_safe(source, form, recipe, lab, made)
+    safe = hold_safe(source, form, recipe, lab, made)
     try:
-        return Space(tuple(safe[name] for name in form.space)), refused
+        return Space(tuple(safe.parameters[name] for name in form.space)), safe
     except SpaceError as error:
         raise ConfigError(f"{source.place('space')}: {error}") from error
 

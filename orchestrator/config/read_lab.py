@@ -154,7 +154,7 @@ def _materials(source: Source, where: Where, listed: object) -> None:
     if not isinstance(listed, list):
         raise source.refusal(where, listed, "write a list in [ ]")
     for index, name in enumerate(listed):
-        if name not in MATERIALS:
+        if not isinstance(name, str) or name not in MATERIALS:
             rule = f"no such material: {near(str(name), MATERIALS)}"
             raise source.refusal((*where, index), name, rule)
 

@@ -31,12 +31,22 @@ Chosen = Mapping[str, str]
 """An option for each parameter that chooses a liquid."""
 
 
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """The parameters that are left, and what was refused or capped, with why."""
+
+    parameters: Mapping[str, Parameter]
+    refused: Mapping[str, str]
+    capped: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class _Held:
     """What is found on the way: refused options, and for each real its caps."""
 
     refused: dict[tuple[str, str], str] = field(default_factory=dict)
     most: dict[str, list[tuple[Chosen, float, str]]] = field(default_factory=dict)
+    capped: list[str] = field(default_factory=list)
 
 
 def hold_safe(
@@ -45,8 +55,8 @@ def hold_safe(
     recipe: RecipeTemplate,
     lab: Lab,
     made: Mapping[str, Parameter],
-) -> tuple[dict[str, Parameter], dict[str, str]]:
-    """Return the parameters without what is unsafe, and what was refused, with why.
+) -> Safe:
+    """Return the parameters without what is unsafe, and what became of it.
 
     Raises
     ------
@@ -70,7 +80,8 @@ def hold_safe(
     refused = {option: why for (_, option), why in held.refused.items()}
     for name in names:
         safe[name] = _without(source, form, made[name], held)
-    return safe, refused
+    capped = tuple(dict.fromkeys(held.capped))
+    return Safe(safe, refused, capped)
 
 
 def _choosing(recipe: RecipeTemplate, made: Mapping[str, Parameter]) -> list[str]:
@@ -162,29 +173,29 @@ def _capped(
     for option, (high, liquid) in lows.items():
         if high >= real.low:
             highs[option] = min(high, real.high)
+            if high < real.high:
+                held.capped.append(f"{real.name} at {_most(lab, real, high, liquid)}")
             continue
-        why = _too_low(lab, real, high, liquid)
+        begins = f"{real.name} begins at {units.show(real.low, real.unit)}"
+        why = f"{begins} — at most {_most(lab, real, high, liquid)}"
         if not blamed:
             raise ConfigError(f"{source.place('space', real.name, 'from')}: {why}")
         held.refused.setdefault((blamed[0], option), why)
         highs[option] = real.low  # never asked for: the option is out
     if not blamed:
         if highs[""] <= real.low:
-            place = source.place("space", real.name)
-            raise ConfigError(f"{place}: {_too_low(lab, real, highs[''], seen[0][2])}")
+            raise ConfigError(f"{source.place('space', real.name)}: {held.capped[-1]}")
         return dataclasses.replace(real, high=highs[""])
     if all(high == real.high for high in highs.values()):
         return real
     return dataclasses.replace(real, caps=Caps(blamed[0], highs))
 
 
-def _too_low(lab: Lab, real: Real, high: float, liquid: str) -> str:
+def _most(lab: Lab, real: Real, high: float, liquid: str) -> str:
     most = ceiling(lab.liquids[liquid], lab.margin)
+    shown = units.show(high, real.unit)
     why = most.why if most else ""
-    return (
-        f"{real.name} begins at {units.show(real.low, real.unit)} — at most "
-        f"{units.show(high, real.unit)} with {liquid}: {why} ({place_of(lab, liquid)})"
-    )
+    return f"{shown} with {liquid} — {why} ({place_of(lab, liquid)})"
 
 
 def _without(
