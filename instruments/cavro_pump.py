@@ -113,6 +113,8 @@ class PumpSettings:
         How fast it aspirates and dispenses, until told otherwise.
     address:
         The rotary switch, 0 to 14.
+    materials:
+        What liquids touch from valve to needle; the hall refuses what they do not stand.
     """
 
     syringe: Annotated[float, "uL"]
@@ -120,6 +122,7 @@ class PumpSettings:
     speed: Annotated[float, "uL/s"] = 200.0
     address: int = 0
     baudrate: int = 9600
+    materials: tuple[str, ...] = ()
 
 
 class CavroClient:
@@ -293,7 +296,9 @@ class Pump(Instrument):
     def set_up(self, cancelled: threading.Event) -> None:
         """Initialise if the pump is not, or was stopped; empty; set the speed."""
         client = self.client
-        with contextlib.suppress(Restarted):  # it says so once it has been asked to move
+        with contextlib.suppress(
+            Restarted
+        ):  # it says so once it has been asked to move
             self._wait("before preparing", INITIALISING, cancelled)
         if self.stopped or not client.initialised():
             self._initialise(cancelled)

@@ -63,7 +63,7 @@ def check(
 ) -> None:
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
     from orchestrator.config.read_campaign import load_campaign
-    from orchestrator.recipes import compile_recipe, recipe_table
+    from orchestrator.recipes import compile_recipe, recipe_table, safety_lines
     from planners.baseline import RandomPlanner
 
     campaign = load_campaign(path)
@@ -71,6 +71,8 @@ def check(
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
     console.print(recipe_table(recipe, campaign))
+    for line in safety_lines(campaign):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{path}: campaign, lab and recipe fit together")
 
 

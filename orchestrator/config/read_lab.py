@@ -21,6 +21,7 @@ from orchestrator.config.models import (
 )
 from orchestrator.config.settings import CABLE, read_settings, unit_of
 from orchestrator.config.strict_yaml import Source, Where, near, read
+from orchestrator.hazards import MATERIALS
 from orchestrator.lab import (
     OPERATIONS,
     OUTLETS,
@@ -73,6 +74,7 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
         substrate=Substrate(stock.material, stock.edge, stock.transmittance),
         substrates=rack[: stock.count],
         liquids=_liquids(source, form, vials),
+        margin=form.safety.margin,
     )
 
 
@@ -140,10 +142,21 @@ def _instruments(
             raise source.refusal((*where, "driver"), one.driver, rule)
         settings = _settings(source, name, one.driver) if check_drivers else None
         texts = {k: v for k, v in (one.model_extra or {}).items() if k not in CABLE}
+        _materials(source, (*where, "materials"), texts.get("materials", []))
         made[name] = Instrument(
             name, one.driver, port, key == "folder", texts, settings
         )
     return made
+
+
+def _materials(source: Source, where: Where, listed: object) -> None:
+    """Refuse materials of which the gate does not know what they stand."""
+    if not isinstance(listed, list):
+        raise source.refusal(where, listed, "write a list in [ ]")
+    for index, name in enumerate(listed):
+        if not isinstance(name, str) or name not in MATERIALS:
+            rule = f"no such material: {near(str(name), MATERIALS)}"
+            raise source.refusal((*where, index), name, rule)
 
 
 def _settings(source: Source, instrument: str, name: str) -> Any:
@@ -366,8 +379,9 @@ def _liquids(
                 rule = "not a SMILES that RDKit can read"
                 raise source.refusal((*where, "smiles"), one.smiles, rule) from None
         made[name] = Liquid(
-            name, one.place, one.volume, one.kind or "", one.concentration, smiles
-        )
+            name, one.place, one.volume, one.kind or "", one.concentration, smiles,
+            one.boiling, one.flash,
+        )  # fmt: skip
     return made
 
 
