@@ -184,6 +184,7 @@ def _stations(
             operations=tuple(one.operations),
             slots=_slots(source, (*where, "slots"), one.slots, slots),
             serves=_slots(source, (*where, "serves"), one.serves, slots),
+            twin=one.twin or "",
         )
         for other in made.values():
             for slot in station.slots:
@@ -198,11 +199,36 @@ def _stations(
                         raise source.refusal((*where, "operations"), operation, rule)
         limits = _limits(source, station, one, instruments)
         made[name] = dataclasses.replace(station, limits=limits)
+    for station in made.values():
+        _check_twin(source, station, made)
     carriers = [s.name for s in made.values() if "transfer" in s.operations]
     if len(carriers) != 1:
         rule = "exactly one station must offer transfer, to carry samples"
         raise source.refusal(("stations",), ", ".join(carriers) or "none", rule)
     return made
+
+
+def _check_twin(source: Source, one: Station, made: Mapping[str, Station]) -> None:
+    """Refuse a twin that cannot do what the station does, where it does it."""
+    if not one.twin:
+        return
+    where: Where = ("stations", one.name, "twin")
+    twin = made.get(one.twin)
+    if twin is None or twin is one:
+        others = [name for name in made if name != one.name]
+        rule = f"no such other station: {near(one.twin, others)}"
+        raise source.refusal(where, one.twin, rule)
+    if len(twin.slots) != len(one.slots):
+        rule = f"has {len(twin.slots)} slots, not {len(one.slots)} as {one.name}"
+        raise source.refusal(where, one.twin, rule)
+    for operation in one.operations:
+        if operation not in twin.operations:
+            raise source.refusal(where, one.twin, f"does not do {operation}")
+    for other in made.values():
+        for own, its in zip(one.slots, twin.slots, strict=True):
+            if own in other.serves and its not in other.serves:
+                rule = f"station {other.name} serves {own}, but not {its}"
+                raise source.refusal(where, one.twin, rule)
 
 
 def _slots(
