@@ -63,7 +63,7 @@ def check(
 ) -> None:
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
     from orchestrator.config.read_campaign import load_campaign
-    from orchestrator.recipes import compile_recipe, recipe_table
+    from orchestrator.recipes import compile_recipe, recipe_table, safety_lines
     from planners.baseline import RandomPlanner
 
     campaign = load_campaign(path)
@@ -71,6 +71,8 @@ def check(
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
     console.print(recipe_table(recipe, campaign))
+    for line in safety_lines(campaign):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{path}: campaign, lab and recipe fit together")
 
 
@@ -151,11 +153,18 @@ def status(
     campaign: Annotated[str | None, typer.Argument()] = None, data: Data = DATA
 ) -> None:
     """Print how a campaign stands (the latest, unless one is named)."""
-    from orchestrator.display import trials_table
+    from orchestrator import control
+    from orchestrator.display import trials_table, waiting
 
     name, configured, progress, _ = _open(campaign, data)
-    state = progress.ended or progress.paused or "under way"
+    cut = "its process is gone; polyloop resume goes on with it"
+    going = "under way" if control.is_running(data, name) else cut
+    state = progress.ended or progress.paused or going
     console.print(f"[bold]{name}[/bold]: {len(progress.trials)} trials; {state}")
+    for station, out in progress.out.items():
+        console.print(f"station {station} is out of service: {out.reason}")
+    for line in waiting(progress, name):
+        console.print(line, soft_wrap=True)
     console.print(trials_table(progress, configured.space, configured.objectives))
 
 

@@ -125,7 +125,10 @@ def _panel(view: View) -> RenderableType:
         if not station.operations:
             continue
         act = doing.get(name)
-        if act is None:
+        if act is None and name in progress.out:
+            reason = textwrap.shorten(progress.out[name].reason, 100, placeholder=" …")
+            stations.add_row(Text(name, "red"), "", f"out of service: {reason}", "")
+        elif act is None:
             stations.add_row(Text(name, "dim"), "", "", "")
         else:
             sample = act.sample.rpartition("/")[2]
@@ -142,7 +145,27 @@ def _panel(view: View) -> RenderableType:
         f"best so far {best_text}",
         f"time left {_left(view, len(ended))}",
     )
-    return Group(Text(), head, stations)
+    return Group(Text(), head, stations, *waiting(progress, view.id))
+
+
+def waiting(progress: Progress, campaign: str) -> list[Text]:
+    """Return what waits for a person, with the command that answers it."""
+    lines = []
+    if progress.held:
+        lines.append(
+            Text(f"{progress.held}; polyloop resume {campaign} ends it", "yellow")
+        )
+    for trial in progress.in_flight:
+        if trial.resting:
+            command = f"polyloop resume {campaign} --sample {trial.home}"
+            lines.append(Text(f"{trial.sample} is paused; {command}", "yellow"))
+    for question in progress.questions.values():
+        if not question.answer:
+            command = (
+                f"polyloop answer {campaign} {question.id} happened|did-not|discard"
+            )
+            lines.append(Text(f"{question.text}\n  {command}", "bold yellow"))
+    return lines
 
 
 def _left(view: View, ended: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 from pathlib import Path
@@ -110,29 +111,24 @@ def answer(
 
 def estop(who: Who = "", data: Data = DATA) -> None:
     """Put every instrument in its safe state, now; nothing acts until `polyloop clear`."""
-    from orchestrator import control
-    from orchestrator.station.announce import service_of
-    from orchestrator.station.client import StationClient, StationError
+    from orchestrator.station.announce import service_of, stop_everything
     from orchestrator.station.estop import Latch
 
-    person = who or control.me()
-    Latch(data).hold(person, control.COMMAND_LINE)
+    person = who or getpass.getuser()
+    Latch(data).hold(person, "command line")
     service = service_of(data)
     if service is None:
         console.print("latched; no station service runs, so that nothing is told")
         return
-    client = StationClient(service["address"], service["key"], timeout=2.0)
     try:
-        client.estop(person, control.COMMAND_LINE)
-    except StationError as error:
+        stop_everything(service, person, "command line")
+    except OSError as error:
         # It hangs. Ended, it makes everything safe if it can; killed, watchdogs do.
         os.kill(service["pid"], signal.SIGTERM)
         raise PolyloopError(
             f"latched; the station service does not answer ({error}) and was told to "
             "end. PRESS THE HARDWARE EMERGENCY STOP and look at every instrument"
         ) from error
-    finally:
-        client.close()
     console.print(
         "every instrument was told to be safe; latched until `polyloop clear`"
     )

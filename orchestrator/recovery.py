@@ -258,6 +258,11 @@ def _waited(
     waited = (now - trial.done_at) * rules.speed
     if not in_chain(trial) and not _still_hot(trial, last, found):
         return
+    if last.operation in LOOKS:  # a plate that was warmed is warmed again
+        reason = f"stopped for {waited:.0f} s after it"
+        again = {"step": last.name, "reason": reason, "doubted": False}
+        yield "step.repeated", trial.id, again
+        return
     following = trial.next_step.name if trial.next_step else "its end"
     allowed = _slack(last)
     if in_chain(trial) and trial.next_step is not None:

@@ -90,7 +90,11 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Liquid:
-    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port."""
+    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port.
+
+    ``boiling`` and ``flash`` are in degC, of the liquid as supplied; infinity where it
+    has none, None where the lab does not say.
+    """
 
     name: str
     place: str
@@ -98,6 +102,8 @@ class Liquid:
     kind: str = ""
     concentration: float | None = None
     smiles: str = ""
+    boiling: float | None = None
+    flash: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,8 @@ class Lab:
 
     ``slots`` and ``vials`` are expanded (rack.1 ... rack.72), in mm of the gantry;
     ``substrates`` are the slots that hold a bare one. ``bench`` is the far end's own
-    file where the lab is simulated; it is never read here.
+    file where the lab is simulated; it is never read here. ``margin`` is what a liquid
+    stays below its boiling and flash point, in K.
     """
 
     name: str
@@ -128,6 +135,7 @@ class Lab:
     substrate: Substrate
     substrates: tuple[str, ...]
     liquids: Mapping[str, Liquid]
+    margin: float = 10.0
 
     @property
     def path(self) -> Path:
@@ -212,7 +220,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One search space, one recipe, one set of objectives, one budget."""
+    """One search space, one recipe, one set of objectives, one budget.
+
+    ``refused`` are the options that the chemical gate took out of the space, with why;
+    ``capped`` says which temperatures it capped, and why.
+    """
 
     name: str
     source: Source
@@ -225,6 +237,8 @@ class Campaign:
     in_flight: int
     when_unanswered: WhenUnanswered = WhenUnanswered.ASK
     without_prefect: WithoutPrefect = WithoutPrefect.GO_ON
+    refused: Mapping[str, str] = field(default_factory=dict)
+    capped: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -27,6 +27,7 @@ from orchestrator.campaign import (
     fold,
     next_action,
 )
+from orchestrator.chemical_gate import check_steps
 from orchestrator.dispatch import Floor, Ready, Twin, ready
 from orchestrator.errors import CampaignFailed, PolyloopError
 from orchestrator.flows import artifacts, tasks
@@ -35,9 +36,10 @@ from orchestrator.flows.watch import Heartbeat, overruns
 from orchestrator.learning import Failed, Learned, Repeated, learn
 from orchestrator.ledger import Event, Ledger
 from orchestrator.recipes import compile_recipe
+from orchestrator.records import Recipe
 from orchestrator.recovery import Entry, Settlement, recover
 from orchestrator.station.acts import ActRecord, ActState
-from orchestrator.station.client import StationClient
+from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
 from planners.space import Space
 
@@ -263,8 +265,11 @@ class Loop:
         for name in [trial.id for trial in self.progress.in_flight]:
             if not self.progress.trials[name].sample:
                 self._start(name)
-            if self.progress.trials[name].recipe is None:
+            recipe = self.progress.trials[name].recipe
+            if recipe is None:
                 self._compile(name, self.progress.trials[name].candidate)
+            else:
+                self._hold_safe(name, recipe)
             trial = self.progress.trials[name]
             if trial.in_flight and trial.last_step is not None and not trial.acting:
                 last = trial.last_step.name
@@ -277,7 +282,10 @@ class Loop:
         if kind == "show":  # a picture that cannot be shown ends no campaign
             self._showing = False
             return
-        answer = future.result(raise_on_failure=True)
+        try:
+            answer = future.result(raise_on_failure=True)
+        except StationError as error:
+            raise Interrupted(str(error)) from error
         if kind == "act":
             self._after_act(key, answer)
         elif kind == "back":
@@ -346,6 +354,13 @@ class Loop:
             self._write("trial.failed", trial=trial, data={"reason": str(error)})
         else:
             self._write("recipe.compiled", trial=trial, data={"recipe": asdict(recipe)})
+
+    def _hold_safe(self, trial: str, recipe: Recipe) -> None:
+        """Hold a recipe that comes from the ledger to the chemical gate again."""
+        try:
+            check_steps(self.campaign.lab, recipe.steps)
+        except PolyloopError as error:
+            self._write("trial.failed", trial=trial, data={"reason": str(error)})
 
     def _substrate(self) -> dict[str, str] | None:
         """Return the next bare substrate: its name and the rack slot it lies in."""

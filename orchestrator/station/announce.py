@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+PATIENCE = 3.0
+"""Real seconds for the answer to an emergency stop."""
 
 
 @contextmanager
@@ -33,6 +37,26 @@ def service_of(data: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError, ProcessLookupError):
         return None
     return found
+
+
+def stop_everything(service: dict[str, Any], who: str, via: str) -> None:
+    """Ask a service for an emergency stop, without what takes long to import.
+
+    `StationClient` does all the rest; its libraries cost half of the second in which
+    every instrument has to be safe.
+
+    Raises
+    ------
+    OSError
+        When it does not answer within `PATIENCE`, or refuses.
+    """
+    request = urllib.request.Request(  # noqa: S310 - our own service's address
+        f"{service['address']}/estop",
+        data=json.dumps({"who": who, "via": via}).encode(),
+        headers={"X-Polyloop-Key": service["key"], "Content-Type": "application/json"},
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct.open(request, timeout=PATIENCE).close()
 
 
 def _path(data: Path) -> Path:

@@ -95,10 +95,6 @@ class StationClient:
         """Have a station that was out of service prepared."""
         self._ask("POST", f"/stations/{station}/back")
 
-    def estop(self, who: str, via: str) -> None:
-        """Put every instrument in its safe state, latched until it is cleared."""
-        self._ask("POST", "/estop", json={"who": who, "via": via})
-
     def clear(self, who: str, via: str) -> None:
         """Let the instruments act again after an emergency stop."""
         self._ask("POST", "/clear", json={"who": who, "via": via})
@@ -125,5 +121,5 @@ def _json(answer: httpx.Response) -> Any:
             detail = answer.text
         if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
             raise LimitRefused(str(detail))
-        raise StationError(f"{answer.request.url}: {answer.status_code}: {detail}")
+        raise StationError(str(detail))
     return answer.json()

@@ -117,6 +117,10 @@ class Station:
                     return act
                 self._changed.wait(left)
 
+    def hold_back(self, reason: str) -> None:
+        """Let the plan send nothing more; what has been sent goes on."""
+        self._halting = reason
+
     def halt(self, reason: str) -> None:
         """Stop every device, then the plan; nothing that it had left is done.
 

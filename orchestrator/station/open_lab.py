@@ -7,6 +7,7 @@ in its safe state, then closes every link, in reverse.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -168,11 +169,17 @@ class OpenLab:
         )
 
     def estop(self, who: str, via: str) -> None:
-        """Put every instrument in its safe state, and let none act until it is cleared."""
+        """Put every instrument in its safe state, and let none act until it is cleared.
+
+        Returns when every instrument has been told; the plans are halted after that.
+        """
         self.latch.hold(who, via)
         log.warning("emergency stop by %s (%s)", who, via)
+        for station in self.stations.values():
+            station.hold_back(f"emergency stop by {who}")
         make_safe(self.devices.values())
-        self.halt(f"emergency stop by {who}")
+        reason = f"emergency stop by {who}"
+        threading.Thread(target=self.halt, args=(reason,), daemon=True).start()
 
     def clear(self, who: str, via: str) -> None:
         """Prepare every instrument, and let them act again.
