@@ -129,11 +129,11 @@ def _given(
             return units.parse(value, unit)
         except units.UnitError as error:
             raise source.refusal(place, value, str(error)) from None
+    if not isinstance(value, str | int | float):
+        raise source.refusal(place, value, "must be one value")
     if place[-1] in ("liquid", "diluent") and value not in lab.liquids:
         rule = f"not on the shelf: {near(str(value), lab.liquids)}"
         raise source.refusal(place, value, rule)
-    if not isinstance(value, str | int | float):
-        raise source.refusal(place, value, "must be one value")
     return value
 
 

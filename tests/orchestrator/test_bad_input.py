@@ -198,6 +198,10 @@ WRONG = {
         "recipe.yaml", "operation: spin,", "operation: evaporate,",
         "steps[1].operation", "evaporate", "no such operation",
     ),
+    "liquid that is a list": (
+        "recipe.yaml", "liquid: ink", "liquid: [ink, water]",
+        "steps[0].liquid", "['ink', 'water']", "must be one value",
+    ),
     "rinse from a vial": (
         "recipe.yaml", "liquid: water, volume", "liquid: nitric acid, volume",
         "steps[6].liquid", "nitric acid", "rinse takes liquids from the valve",
