@@ -31,7 +31,8 @@ from orchestrator.campaign import (
 )
 from orchestrator.dispatch import Ready, ready
 from orchestrator.errors import CampaignFailed, PolyloopError
-from orchestrator.flows import artifacts, tasks
+from orchestrator.flows import tasks
+from orchestrator.flows.artifacts import Board
 from orchestrator.learning import Failed, Learned, Repeated, learn
 from orchestrator.ledger import Event, Ledger
 from orchestrator.processes import die_with_parent
@@ -49,7 +50,7 @@ class Interrupted(PolyloopError):
     """Somebody stopped the acts of this flow; it can be resumed."""
 
 
-Done = tuple[Literal["act", "propose", "show"], str, PrefectFuture[Any]]
+Done = tuple[Literal["act", "propose"], str, PrefectFuture[Any]]
 
 
 @flow(
@@ -131,7 +132,7 @@ class Loop:
         )
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
-        self._showing = False
+        self.board = Board(str(flow_run.get_id()), campaign_id, ledger)
 
     def run(self) -> str:
         """Run to the end and return the reason for it.
@@ -158,7 +159,7 @@ class Loop:
                 self._write("campaign.ended", data={"reason": message, "good": False})
                 raise CampaignFailed(message)
             self._take(*self._done.get())
-        self._show(final=True)
+        self.board.close()
         self._write(
             "campaign.ended", data={"reason": wanted.reason, "good": wanted.good}
         )
@@ -182,9 +183,6 @@ class Loop:
 
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
-        if kind == "show":  # a picture that cannot be shown ends no campaign
-            self._showing = False
-            return
         answer = future.result(raise_on_failure=True)
         if kind == "act":
             self._after_act(key, answer)
@@ -334,18 +332,7 @@ class Loop:
                         },
                     )
         if not self.progress.trials[trial.id].in_flight:
-            self._show()
-
-    def _show(self, *, final: bool = False) -> None:
-        """Show progress in the Prefect UI; one picture at a time is being drawn."""
-        if self._showing and not final:
-            return
-        self._showing = True
-        events = self.ledger.events(self.id)
-        future = artifacts.show.submit(self.id, events, final=final)
-        if final:
-            future.wait()
-        future.add_done_callback(lambda done: self._done.put(("show", "", done)))
+            self.board.show()
 
     def _write(self, kind: str, *, trial: str = "", data: dict[str, Any]) -> None:
         """Append to the ledger, and to the state that follows from it."""
