@@ -297,7 +297,7 @@ def _never_suspend(noticed: threading.Event) -> None:
     if context is not None:
         request = context.flow_run_suspension_request
 
-        def mark_requested(state: State) -> None:
+        def mark_requested(state: State) -> None:  # noqa: ARG001
             noticed.set()
 
         request.mark_requested = mark_requested  # type: ignore[method-assign]

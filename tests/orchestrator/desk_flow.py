@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import sys
 import time
 from dataclasses import asdict
@@ -29,7 +30,7 @@ from orchestrator.processes import die_with_parent
 
 @task(cache_policy=NO_CACHE, retries=0, persist_result=False, task_run_name="act {n}")
 def act(n: int) -> int:
-    time.sleep(0.2)
+    time.sleep(0.4)
     return n
 
 
@@ -50,23 +51,25 @@ class Small:
         self.log = get_run_logger()
         self.desk = Desk(str(flow_run.get_id()))
         self.obeyed = 0
+        self.ending = False
 
     def run(self) -> str:
         try:
-            going: list[PrefectFuture[int]] = []
-            n = 0
-            while not self.obey():
-                n += 1
-                going.append(act.submit(n))
-                self.log.info("act %d begins", n)
-                time.sleep(0.2)
-                for one in [one for one in going if one.state.is_final()]:
-                    going.remove(one)
-                    self.note("acts", n=one.result(), away=self.desk.away_since())
+            n = ended = 0
+            done: queue.Queue[PrefectFuture[int]] = queue.Queue()
+            while not self.obey() or ended < n:
+                if not self.ending:
+                    n += 1
+                    act.submit(n).add_done_callback(done.put)
+                    self.log.info("act %d begins", n)
+                try:
+                    answer = done.get(timeout=5.0).result()
+                except queue.Empty:
+                    continue
+                ended += 1
+                self.note("acts", n=answer, away=self.desk.away_since())
                 for said in self.desk.take():
                     self.note("said", **asdict(said))
-            for one in going:
-                self.note("acts", n=one.result(), away=self.desk.away_since())
         except BaseException as error:
             self.note("ended", error=type(error).__name__)
             self.desk.close()
@@ -91,8 +94,8 @@ class Small:
                 case "alert":
                     alert("overrun", *arguments, campaign="c1", station="coater")
                 case "end":
-                    return True
-        return False
+                    self.ending = True
+        return self.ending
 
     def note(self, name: str, **facts: Any) -> None:
         with (self.folder / f"{name}.jsonl").open("a") as file:
