@@ -115,7 +115,10 @@ class Desk:
         self._wake.set()
 
     def paused(self, why: str) -> None:
-        """Show that the campaign is paused, whoever did it, and ask how it goes on."""
+        """Show that the campaign is paused, whoever did it, and ask how it goes on.
+
+        ``why`` ends the sentence "The campaign is paused …": "by Ada, at the terminal".
+        """
         with self._lock:
             self._paused = why or "by the operator"
         self._wake.set()

@@ -81,7 +81,7 @@ class Form:
     def save(self, run: UUID, why: str) -> None:
         """Put the form's schema and text where Prefect looks for them."""
         kind: type[RunInput] = DecisionForm if self.question is None else AnswerForm
-        text = f"The campaign is paused: {why}." if self.question is None else ""
+        text = f"The campaign is paused {why}." if self.question is None else ""
         if self.question is not None:
             place = [
                 f"**{name}:** {value}"
