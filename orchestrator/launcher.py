@@ -236,7 +236,7 @@ def carry_out(
             time.time(),
             speed,
         )
-        progress = _watch(ledger, view, runner, stops, show)
+        progress = _watch(ledger, view, runner, server, stops, show)
         if stops.now.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
             progress = fold(ledger.events(name, patience=PATIENCE))
@@ -266,6 +266,7 @@ def _watch(
     ledger: Ledger,
     view: View,
     runner: processes.Child,
+    server: processes.Kept | None,
     stops: Stops,
     show: Show,
 ) -> Progress:
@@ -375,8 +376,8 @@ def _bench(
 
 def _prefect(
     stack: ExitStack, home: Path, logs: Path, *, ui: bool
-) -> tuple[str, processes.Child | None]:
-    """Start a Prefect server of our own, unless the user's environment names one."""
+) -> tuple[str, processes.Kept | None]:
+    """Keep a Prefect server of our own, unless the user's environment names one."""
     given = os.environ.get("PREFECT_API_URL")
     if given:
         return given.rstrip("/"), None
@@ -386,27 +387,24 @@ def _prefect(
     settings = environment(home, api)
     settings["PREFECT_SERVER_UI_ENABLED"] = str(ui).lower()
     settings["PREFECT_UI_API_URL"] = api
-    server = processes.start(
-        "prefect",
-        [*_python("orchestrator.flows.server"), "--port", str(port)],
-        logs,
-        settings,
-    )
+    command = [*_python("orchestrator.flows.server"), "--port", str(port)]
+    server = processes.Kept(lambda: processes.start("prefect", command, logs, settings))
     stack.callback(server.end)
     return api, server
 
 
-def _wait_for_prefect(api: str, server: processes.Child, timeout: float = 90.0) -> None:
+def _wait_for_prefect(api: str, server: processes.Kept, timeout: float = 90.0) -> None:
     deadline = time.monotonic() + timeout
     pause = threading.Event()
-    while time.monotonic() < deadline and server.process.poll() is None:
+    while time.monotonic() < deadline:
+        server.tend()
         try:
             if httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             pause.wait(0.1)
     raise processes.ProcessFailed(
-        f"the Prefect server did not start (log: {server.log})"
+        f"the Prefect server did not start (log: {server.child.log})"
     )
 
 
