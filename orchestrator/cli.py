@@ -39,6 +39,12 @@ Speed = Annotated[
         help="Clock of a simulated bench (default 200); refused for real labs."
     ),
 ]
+Bench = Annotated[
+    Path | None,
+    typer.Option(
+        "--bench", help="Use the bench that `polyloop sim` holds open in this directory."
+    ),
+]
 Ui = Annotated[bool, typer.Option("--ui/--no-ui", help="Serve the Prefect UI.")]
 Id = Annotated[
     str, typer.Argument(help="The campaign's id, as `polyloop status` prints it.")
@@ -71,16 +77,23 @@ def run(
     speed: Speed = None,
     data: Data = DATA,
     ui: Ui = True,
+    bench: Bench = None,
 ) -> None:
     """Run a campaign: propose, make, measure, learn."""
     from orchestrator.launcher import Options, begin
 
-    options = Options(data, speed, ui)
+    options = Options(data, speed, ui, bench)
     _carry_out(begin(path, options, trials=trials, seed=seed), options)
 
 
 @app.command()
-def resume(campaign: Id, speed: Speed = None, data: Data = DATA, ui: Ui = True) -> None:
+def resume(
+    campaign: Id,
+    speed: Speed = None,
+    data: Data = DATA,
+    ui: Ui = True,
+    bench: Bench = None,
+) -> None:
     """Go on with a campaign that was stopped, from what its ledger says."""
     from orchestrator.campaign import fold
     from orchestrator.launcher import Options
@@ -90,7 +103,7 @@ def resume(campaign: Id, speed: Speed = None, data: Data = DATA, ui: Ui = True) 
     progress = fold(ledger.events(ledger.find(campaign)))
     if progress.ended and progress.good:
         raise Refused(f"{campaign}: it has reached its end: {progress.ended}")
-    _carry_out(campaign, Options(data, speed, ui))
+    _carry_out(campaign, Options(data, speed, ui, bench))
 
 
 def _carry_out(name: str, options: object) -> None:

@@ -33,7 +33,9 @@ from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
-from orchestrator.ledger import Ledger
+from orchestrator.held_bench import HeldBench, held_in
+from orchestrator.ledger import Event, Ledger
+from orchestrator.prefect_server import serve, wait_for
 from orchestrator.station.client import StationClient, StationError
 
 SIMULATED_SPEED = 200.0
@@ -42,11 +44,15 @@ SIMULATED_SPEED = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may choose when a campaign is started or resumed."""
+    """What the user may choose when a campaign is started or resumed.
+
+    ``bench``: the directory of a simulated bench that another program holds open.
+    """
 
     data: Path
     speed: float | None = None
     ui: bool = True
+    bench: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,8 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
     does not depend on what has become of the originals.
     """
     campaign = load_campaign(path)
-    _speed(campaign, options)
+    held = _held(campaign, options.bench)
+    _speed(campaign, options, held)
     if trials is not None and trials < 1:
         raise Refused(f"--trials: {trials} — at least 1")
     now = datetime.now(UTC)
@@ -97,6 +104,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                 "trials": campaign.budget.trials if trials is None else trials,
                 "planner": campaign.planner.name,
                 "lab": campaign.lab.name,
+                "bench": str(held.directory) if held else "",
                 "space": [
                     {
                         "name": one.name,
@@ -152,10 +160,12 @@ def carry_out(
     """
     data = options.data.resolve()
     ledger = Ledger.of(data)
-    started = ledger.events(name)[0].data
+    events = ledger.events(name)
+    started = events[0].data
     config = data / started["config"]
     campaign = load_campaign(config)
-    speed = _speed(campaign, options)
+    held = _held(campaign, options.bench or _bench_of(events))
+    speed = _speed(campaign, options, held)
     key = secrets.token_urlsafe(24)
     os.environ["POLYLOOP_STATION_KEY"] = key
     interrupted = threading.Event()
@@ -163,8 +173,9 @@ def carry_out(
         stack.callback(ledger.close)
         stack.enter_context(_interruptible(interrupted))
         logs = data / "logs" / name
-        ports = data / "bench" / name
-        _bench(stack, campaign, ports, speed, int(started["seed"]), logs)
+        ports = held.directory if held else data / "bench" / name
+        if held is None:
+            _bench(stack, campaign, ports, speed, int(started["seed"]), logs)
         station_child = processes.start(
             "station",
             [
@@ -176,14 +187,15 @@ def carry_out(
             {"POLYLOOP_STATION_KEY": key},
         )
         stack.callback(station_child.end)
-        api, server = _prefect(stack, data / "prefect", logs, ui=options.ui)
+        api, server = serve(stack, data / "prefect", logs, ui=options.ui)
         address = _station_address(station_child)
         station = StationClient(address, key)
         stack.callback(station.close)
         if server is not None:
-            _wait_for_prefect(api, server)
+            wait_for(api, server)
         if _stopped(ledger, name):
-            ledger.append(name, "campaign.resumed", data={"speed": speed})
+            bench = str(held.directory) if held else ""
+            ledger.append(name, "campaign.resumed", data={"speed": speed, "bench": bench})
         runner = processes.start(
             "flow",
             [
@@ -282,8 +294,33 @@ def _stop(
         runner.end()
 
 
-def _speed(campaign: Campaign, options: Options) -> float:
+def _bench_of(events: list[Event]) -> Path | None:
+    """Return the held bench that a campaign ran on last, or None if it had its own."""
+    named = [event.data["bench"] for event in events if "bench" in event.data]
+    return Path(named[-1]) if named and named[-1] else None
+
+
+def _held(campaign: Campaign, directory: Path | None) -> HeldBench | None:
+    """Return the bench that somebody holds open in ``directory``, where one is named."""
+    if directory is None:
+        return None
+    if campaign.lab.bench is None:
+        raise Refused(
+            f"--bench: {directory} — {campaign.lab.path} is a real lab (it has no line "
+            "`bench`), which has its own ports"
+        )
+    return held_in(directory)
+
+
+def _speed(campaign: Campaign, options: Options, held: HeldBench | None) -> float:
     """Return the speed of the lab's clock; a real lab has no other than 1."""
+    if held is not None:
+        if options.speed not in (None, held.speed):
+            raise Refused(
+                f"--speed: {options.speed:g} — the bench in {held.directory} runs at "
+                f"{held.speed:g}; leave it out"
+            )
+        return held.speed
     if campaign.lab.bench is None:
         if options.speed is not None:
             raise Refused(
@@ -337,43 +374,6 @@ def _bench(
     )
     stack.callback(child.end)
     child.line_with("ready", 60.0)
-
-
-def _prefect(
-    stack: ExitStack, home: Path, logs: Path, *, ui: bool
-) -> tuple[str, processes.Child | None]:
-    """Start a Prefect server of our own, unless the user's environment names one."""
-    given = os.environ.get("PREFECT_API_URL")
-    if given:
-        return given.rstrip("/"), None
-    home.mkdir(parents=True, exist_ok=True)
-    port = processes.free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    settings = environment(home, api)
-    settings["PREFECT_SERVER_UI_ENABLED"] = str(ui).lower()
-    settings["PREFECT_UI_API_URL"] = api
-    server = processes.start(
-        "prefect",
-        [*_python("orchestrator.flows.server"), "--port", str(port)],
-        logs,
-        settings,
-    )
-    stack.callback(server.end)
-    return api, server
-
-
-def _wait_for_prefect(api: str, server: processes.Child, timeout: float = 90.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while time.monotonic() < deadline and server.process.poll() is None:
-        try:
-            if httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pause.wait(0.1)
-    raise processes.ProcessFailed(
-        f"the Prefect server did not start (log: {server.log})"
-    )
 
 
 def _station_address(child: processes.Child) -> str:

@@ -7,7 +7,7 @@ is on disk before `append` returns.
 ==================== =============================================================
 kind                 data
 ==================== =============================================================
-campaign.started     name, configuration as read, seed, speed, space, objectives
+campaign.started     name, configuration as read, seed, bench held by others, space, objectives
 candidate.proposed   candidate, id, card, seed, observed and pending trials
 trial.started        sample, home (the rack slot it was born in); again after a discard
 recipe.compiled      the whole recipe
@@ -21,7 +21,7 @@ measurement          one measurement, sample
 observation          candidate, estimates
 trial.failed         reason
 campaign.paused      reason
-campaign.resumed     seed, speed
+campaign.resumed     speed, bench
 campaign.ended       reason, good (reached its end: true or false)
 ==================== =============================================================
 """
