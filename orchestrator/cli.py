@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.benches.cli import app as benches
 from orchestrator.errors import PolyloopError, Refused
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(benches, name="bench")
 console = Console()
 
 Data = Annotated[
@@ -42,7 +44,8 @@ Speed = Annotated[
 Bench = Annotated[
     Path | None,
     typer.Option(
-        "--bench", help="Use the bench that `polyloop sim` holds open in this directory."
+        "--bench",
+        help="Use the bench that `polyloop sim` holds open in this directory.",
     ),
 ]
 Ui = Annotated[bool, typer.Option("--ui/--no-ui", help="Serve the Prefect UI.")]

@@ -39,7 +39,9 @@ def held_in(directory: Path) -> HeldBench:
     except FileNotFoundError:
         raise Refused(f"--bench: {directory} — {_rule(directory)}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refused(f"--bench: {directory / CARD} — cannot be read: {error}") from None
+        raise Refused(
+            f"--bench: {directory / CARD} — cannot be read: {error}"
+        ) from None
     if not _alive(held.pid):
         raise Refused(
             f"--bench: {directory} — process {held.pid}, which held it, is gone; "

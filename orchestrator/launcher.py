@@ -195,7 +195,9 @@ def carry_out(
             wait_for(api, server)
         if _stopped(ledger, name):
             bench = str(held.directory) if held else ""
-            ledger.append(name, "campaign.resumed", data={"speed": speed, "bench": bench})
+            ledger.append(
+                name, "campaign.resumed", data={"speed": speed, "bench": bench}
+            )
         runner = processes.start(
             "flow",
             [

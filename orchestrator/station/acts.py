@@ -114,6 +114,12 @@ class ActLedger:
             row = connection.execute(query).mappings().first()
         return None if row is None else _record(dict(row))
 
+    def all(self) -> list[ActRecord]:
+        """Return every act, in the order in which they were intended."""
+        query = select(_acts).order_by(_acts.c.intended)
+        with self._engine.connect() as connection:
+            return [_record(dict(row)) for row in connection.execute(query).mappings()]
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
