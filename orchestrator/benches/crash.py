@@ -288,8 +288,9 @@ class Crashed:
         victims.kill(targets)
         seconds = time.monotonic() - began
         self._read()
+        victims.kill(victims.uploaders(self.launcher.pid))
         self.kept |= _observations(self.events)
-        kill = Kill(victim, _under_way(self.events), self.campaign, seconds)
+        kill = Kill(victim, under_way(self.events), self.campaign, seconds)
         self.tally.kills.append(kill)
         doing = ", ".join(kill.operations)
         self.tell(
@@ -307,6 +308,8 @@ class Crashed:
         while self._going() or victims.alive(family):
             if self._going():
                 family = [one.pid for one in victims.family(self.launcher.pid)]
+                # It only fills the catalog, and would take most of a short life.
+                victims.kill(victims.uploaders(self.launcher.pid))
             if self._read():
                 deadline = time.monotonic() + QUIET
             if time.monotonic() > deadline:
@@ -399,7 +402,7 @@ class Crashed:
             self._ledger.close()
 
 
-def _under_way(events: list[Event]) -> tuple[str, ...]:
+def under_way(events: list[Event]) -> tuple[str, ...]:
     """Return the operations of the acts that this life of the campaign has begun."""
     lives = [n for n, one in enumerate(events) if one.kind in LIFE]
     life = events[lives[-1] + 1 :] if lives else []
