@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sims import memory
+from sims import card, memory
 from sims.bench import Bench
 from sims.spec import BadBench, read
 
@@ -51,6 +51,17 @@ def main() -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bench.stop())
+    try:
+        with card.hung(bench, chosen.bench):
+            run(bench)
+    except BadBench as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 2
+    return 0
+
+
+def run(bench: Bench) -> None:
+    """Go on from what the bench remembers, say where its ports are, and run it."""
     memory.recall(bench)
     bench.start()
     for name, port in bench.ports.items():
@@ -59,7 +70,6 @@ def main() -> int:
     sys.stdout.flush()
     bench.run()
     memory.save(bench)
-    return 0
 
 
 if __name__ == "__main__":
