@@ -324,13 +324,15 @@ def _bench(
     directory.mkdir(parents=True, exist_ok=True)
     if campaign.lab.bench is None:
         return
+    faults = directory / "lab_faults.json"
+    faults.write_text(json.dumps([one.stated() for one in campaign.lab.faults]))
     child = processes.start(
         "bench",
         [
             *_python("sims"),
             str(campaign.lab.bench),
             *("--dir", str(directory), "--speed", str(speed)),
-            *("--seed", str(seed)),
+            *("--seed", str(seed), "--faults", str(faults)),
         ],
         logs,
         {},
