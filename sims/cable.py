@@ -42,7 +42,7 @@ class Cable:
         self._rest = b""
         self._late: deque[Message] | None = None
         self._said: list[tuple[bytes, float]] | None = None
-        self._hearing = False
+        self._hearing = self._more = False
         self._awaited: dict[int, tuple[Stated, str]] = {}
         self._last = b""
         self._off: object | None = None
@@ -90,6 +90,7 @@ class Cable:
     def _arrive(self, message: Message) -> bool:
         """Pass a message on; return False where nothing behind it arrives."""
         text = message.text
+        self._give_up()
         one = self.bench.faults.choose(self.panel.name, text) if text else None
         if one is None:
             self._hear(message.data)
@@ -155,11 +156,11 @@ class Cable:
 
     def _hear(self, data: bytes) -> None:
         """Let the panel have bytes; what it says meanwhile is no late answer."""
-        self._hearing = True
+        self._hearing, self._more = True, False
         try:
             self.panel.receive(data)
         finally:
-            self._hearing = False
+            self._hearing = self._more = False
 
     def _hold(self, message: Message, seconds: float) -> None:
         """Have a message arrive late, and what comes after it behind it."""
@@ -202,7 +203,8 @@ class Cable:
             return
         awaited = self._due()
         if awaited is None:
-            self._last = data
+            self._last = self._last + data if self._more else data
+            self._more = self._hearing
             self.bench.transmit(self.panel, data, after)
         else:
             self._spoil_reply(*awaited, data, after)
@@ -211,10 +213,14 @@ class Cable:
         """Return the fault of the answer that the panel is giving now, if it has one."""
         if self._hearing:
             return None
+        self._give_up()
+        return self._awaited.pop(self.panel.answered + 1, None)
+
+    def _give_up(self) -> None:
+        """Forget faults of answers that never came: they did not happen."""
         for number in [one for one in self._awaited if one <= self.panel.answered]:
             stated, _ = self._awaited.pop(number)
             stated.fired -= 1
-        return self._awaited.pop(self.panel.answered + 1, None)
 
     def _spoil_reply(self, one: Stated, text: str, data: bytes, after: float) -> None:
         kind, last = one.rule.kind, self._last
@@ -257,9 +263,9 @@ class Cable:
         )
 
     def _cut_short(self, data: bytes) -> bytes:
-        whole = len(data.rstrip(FRAME)) or 1
+        whole = len(data.rstrip(FRAME + b" "))
         rng = self.bench.rng(f"faults {self.panel.name}")
-        return data[: int(rng.integers(1, max(whole, 2)))]
+        return data[: int(rng.integers(1, whole))] if whole > 1 else b""
 
     def _unplug(self, one: Stated) -> None:
         self._lose()

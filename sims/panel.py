@@ -120,17 +120,22 @@ class Panel:
         return self.bench.now
 
 
-def cut_lines(data: bytes, ends: bytes = b"\r\n") -> tuple[list[Message], bytes]:
-    r"""Cut at each line end.
+def cut_lines(
+    data: bytes, ends: bytes = b"\r\n", *, pairs: bool = True
+) -> tuple[list[Message], bytes]:
+    r"""Cut at each line end; with ``pairs``, CR LF is one.
 
-    >>> messages, rest = cut_lines(b"IN_NAME \r\nSTA")
+    >>> messages, rest = cut_lines(b"IN_NAME \r\nIN_SP_1\nSTA")
     >>> [(message.data, message.text) for message in messages], rest
-    ([(b'IN_NAME \r', 'IN_NAME'), (b'\n', '')], b'STA')
+    ([(b'IN_NAME \r\n', 'IN_NAME'), (b'IN_SP_1\n', 'IN_SP_1')], b'STA')
     """
     messages, begin = [], 0
     for place, byte in enumerate(data):
-        if byte in ends:
+        if byte in ends and place >= begin:
+            end = (
+                place + 2 if pairs and data[place : place + 2] == b"\r\n" else place + 1
+            )
             line = data[begin:place].decode("latin-1").strip()
-            messages.append(Message(data[begin : place + 1], line))
-            begin = place + 1
+            messages.append(Message(data[begin:end], line))
+            begin = end
     return messages, data[begin:]

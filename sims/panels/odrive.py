@@ -105,7 +105,7 @@ class ODrive(Panel):
     # -- faults ---------------------------------------------------------------------
 
     def cut(self, data: bytes) -> tuple[list[Message], bytes]:
-        messages, rest = cut_lines(data, b"\n\r!")
+        messages, rest = cut_lines(data, b"\n\r!", pairs=False)
         return [Message(one.data, plain(one.text)) for one in messages], rest
 
     def with_wrong_checksum(self, data: bytes) -> bytes | None:
