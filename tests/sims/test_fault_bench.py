@@ -19,7 +19,7 @@ from sims.bench import FAULTS, Bench
 from sims.clock import StoppedClock
 from sims.spec import read
 from tests.conftest import HOUSE, SIM_BENCH, RunningBench
-from tests.sims.faulty import QUESTION, rule
+from tests.sims.faulty import LONG, QUESTION, Faulty, rule
 
 PORTS = {
     "pump": "cavro",
@@ -132,22 +132,23 @@ def test_a_running_bench_takes_the_rules_that_it_is_given(bench: RunningBench) -
     assert told == [["duplicate"], ["echo"], []]
 
 
-@pytest.mark.slow
 def test_a_file_that_cannot_be_read_leaves_the_rules_as_they_are(
-    capfd: pytest.CaptureFixture[str], bench: RunningBench
+    faulty: Faulty, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state(bench, rule("anneal_plate", "echo", times=1000))
-    (bench.directory / FAULTS).write_text('[{"instrument": ')
-    heard = ""
-
-    def said() -> str:
-        nonlocal heard
-        heard += capfd.readouterr().err
-        return heard
-
-    until(lambda: "not JSON" in said(), "no word about the file")
-    with serial.Serial(bench.port("anneal_plate"), timeout=PATIENCE) as port:
-        assert ask(port, b"IN_NAME \r\n") == b"IN_NAME \r\n"
+    desk = faulty()
+    path = desk.bench.directory / FAULTS
+    path.write_text(json.dumps([rule("ika", "drop", times=2)]))
+    desk.bench._look_around()
+    assert desk.ask("ika", b"IN_NAME\n", LONG) == b""
+    path.write_text('[{"instrument": ')
+    for _ in range(2):
+        desk.bench._look_at = 0.0
+        desk.bench._look_around()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{path}: not JSON" in said
+    assert desk.ask("ika", b"IN_NAME\n", LONG) == b""
+    assert desk.ask("ika", b"IN_NAME\n", LONG) == b"C-MAG HS7 \r\n"
 
 
 @pytest.mark.slow
