@@ -251,12 +251,14 @@ class Bench:
             port.flush()
 
     def _keep(self) -> None:
-        """Write down what lies on the bench, at once after an act on matter."""
-        now = time.monotonic()
-        if self.acted or (self._noted and now >= self._save_at):
-            self._save_at = now + SAVE
-            self.acted = self._noted = False
-            memory.save(self)
+        """Write down what lies on the bench if something went on, now and then."""
+        if self.acted or (self._noted and time.monotonic() >= self._save_at):
+            self._save()
+
+    def _save(self) -> None:
+        self._save_at = time.monotonic() + SAVE
+        self.acted = self._noted = False
+        memory.save(self)
 
     def stop(self) -> None:
         """Have `run` return soon."""
@@ -317,6 +319,8 @@ class Bench:
             self.take(name, data)
 
     def _deliver(self, name: str, data: bytes) -> None:
+        if self.acted:  # before a client can hear of it
+            self._save()
         if name in self.ports:
             self.ports[name].write(data)
 
