@@ -81,6 +81,8 @@ def test_every_port_vanishes_and_comes_back_under_its_name(
     for name, dialect in PORTS.items():
         link = Path(bench.port(name))
         with serial.Serial(str(link), 115200, timeout=PATIENCE) as port:
+            if name == "gantry":
+                assert port.read_until(b"unlock]\r\n")
             with pytest.raises((serial.SerialException, OSError)):
                 ask(port, QUESTION[dialect])
             until(link.exists, f"{name} did not come back")
