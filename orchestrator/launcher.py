@@ -290,6 +290,8 @@ def _watch(
     while True:
         ended = runner.process.poll() is not None
         over = ended or stops.now.is_set()
+        if server is not None:
+            server.tend()
         try:  # a database that is away is waited for, with an eye on Ctrl-C
             if stops.drain.is_set() and not drained:
                 everything, who = control.Subject(), control.me()
@@ -398,13 +400,15 @@ def _bench(
     directory.mkdir(parents=True, exist_ok=True)
     if campaign.lab.bench is None:
         return
+    faults = directory / "lab_faults.json"
+    faults.write_text(json.dumps([one.stated() for one in campaign.lab.faults]))
     child = processes.start(
         "bench",
         [
             *_python("sims"),
             str(campaign.lab.bench),
             *("--dir", str(directory), "--speed", str(speed)),
-            *("--seed", str(seed)),
+            *("--seed", str(seed), "--faults", str(faults)),
         ],
         logs,
         {},
