@@ -206,6 +206,19 @@ def carry_out(
         )
         stack.callback(station_child.end)
         api, server = serve(stack, data / "prefect", logs, ui=options.ui)
+        # It imports Prefect while the station prepares; then it is told to begin.
+        runner = processes.start(
+            "flow",
+            [
+                *_python("orchestrator.flows.runner"),
+                *("--campaign", name, "--name", campaign.name),
+                *("--data", str(data), "--config", str(config)),
+            ],
+            logs,
+            environment(data / "prefect", api),
+            listens=True,
+        )
+        stack.callback(runner.end)
         address = _station_address(station_child)
         station = StationClient(address, key)
         stack.callback(station.close)
@@ -218,18 +231,7 @@ def carry_out(
                 "bench": str(held.directory) if held else "",
             }
             ledger.append(name, "campaign.resumed", data=resumed)
-        runner = processes.start(
-            "flow",
-            [
-                *_python("orchestrator.flows.runner"),
-                *("--campaign", name, "--name", campaign.name),
-                *("--data", str(data), "--config", str(config)),
-                *("--station", address),
-            ],
-            logs,
-            environment(data / "prefect", api),
-        )
-        stack.callback(runner.end)
+        runner.tell(address)
         uploader = processes.start(
             "uploader",
             [
