@@ -28,23 +28,40 @@ No report says whether the pump is initialised (``?15`` counts initialisations o
 pump's life), so `prepare` asks for a relative move of zero increments, which moves
 nothing and is answered with error 7 by a pump that is not.
 
+A report and ``Q`` change nothing and are asked again; so are ``N1`` and ``V``, which set
+what they set once more. After a lost answer to ``A`` or ``I`` the pump is asked: busy or
+there means taken, ready and as before means not taken. ``Z`` of a pump that says ready
+is sent again: it drives the plunger to the top, where nothing more can come of it. An
+answer tells nothing of its question but that only a report has data.
+
 Unverified on hardware: ``P0`` is accepted as a move of nothing; the text of ``?23``; the
 XLP reports an invalid operand on ``Q`` rather than at once (both are looked at).
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
+from instruments.acts import act_once
 from instruments.device import Instrument
-from instruments.errors import BadReply, Fault, LinkTimeout, Rejected, WrongModel
-from instruments.framing import DtAnswer, dt_answer, dt_block, number, within
+from instruments.errors import (
+    BadReply,
+    DeviceError,
+    Fault,
+    LinkError,
+    LinkTimeout,
+    Rejected,
+    Restarted,
+    WrongModel,
+)
+from instruments.framing import DtAnswer, dt_answer, dt_block, within
 from instruments.link import Identity, Link
 from instruments.signals import Verb
 
@@ -59,6 +76,10 @@ INITIALISING = 60.0
 TURNING = 10.0
 TERMINATING = 0.2
 """Real seconds, of the few milliseconds that an answer takes."""
+ANSWERING = 0.5
+"""Real seconds; the manual says 5 ms and the wire takes 10."""
+STILL = 3
+"""Times that a pump must say ready and be elsewhere before it is believed."""
 POLL = 0.1
 END = b"\x03\r\n"
 
@@ -92,6 +113,8 @@ class PumpSettings:
         How fast it aspirates and dispenses, until told otherwise.
     address:
         The rotary switch, 0 to 14.
+    materials:
+        What liquids touch from valve to needle; the hall refuses what they do not stand.
     """
 
     syringe: Annotated[float, "uL"]
@@ -99,6 +122,7 @@ class PumpSettings:
     speed: Annotated[float, "uL/s"] = 200.0
     address: int = 0
     baudrate: int = 9600
+    materials: tuple[str, ...] = ()
 
 
 class CavroClient:
@@ -114,20 +138,34 @@ class CavroClient:
         block = self.link.ask(dt_block(self.address, data, place=place), end=END)
         return dt_answer(block, place=place)
 
+    def acknowledged(self, data: str) -> DtAnswer:
+        """Return the answer to what is no report, and so has no data."""
+        answer = self.ask(data)
+        if answer.data:
+            raise BadReply(
+                f"{self.link.place}: {data!r} answered {answer.data!r}: a report"
+            )
+        return answer
+
     def command(self, data: str) -> None:
         """Send a string to be executed; returns when acknowledged, not when done."""
-        self.check(data, self.ask(data + "R"))
+        self.check(data, self.acknowledged(data + "R"))
+
+    def setting(self, data: str) -> None:
+        """Send what may be sent again, because it only sets what it has set."""
+        self.link.again(lambda: self.command(data))
 
     def report(self, data: str) -> str:
         """Return what a report command tells."""
-        answer = self.ask(data)
-        if answer.error in FAULTS:
-            self.check(data, answer)
-        return answer.data
+        return self.link.again(lambda: self._report(data))
+
+    def state(self) -> DtAnswer:
+        """Return the answer to ``Q``, whatever error it tells; the error is gone then."""
+        return self.link.again(lambda: self.acknowledged("Q"))
 
     def ready(self) -> bool:
         """Whether the last string has been carried out; raises the error that ended it."""
-        answer = self.ask("Q")
+        answer = self.state()
         # While it initialises a pump is busy and, still, not initialised.
         if answer.ready or answer.error != NOT_INITIALISED:
             self.check("Q", answer)
@@ -135,7 +173,9 @@ class CavroClient:
 
     def check(self, data: str, answer: DtAnswer) -> None:
         if answer.error:
-            kind = Fault if answer.error in FAULTS else Rejected
+            kind: type[DeviceError] = Fault if answer.error in FAULTS else Rejected
+            if answer.error == NOT_INITIALISED:
+                kind = Restarted
             meaning = ERRORS.get(answer.error, "not in the manual")
             raise kind(
                 f"{self.link.place}: {data!r} answered error {answer.error}: {meaning}"
@@ -143,11 +183,11 @@ class CavroClient:
 
     def fine(self) -> None:
         """Count 24000 increments to the stroke."""
-        self.command("N1")
+        self.setting("N1")
 
     def initialised(self) -> bool:
         """Whether moves are accepted; moves nothing."""
-        answer = self.ask("P0R")
+        answer = self.link.again(lambda: self.acknowledged("P0R"))
         if answer.error == NOT_INITIALISED:
             return False
         self.check("P0", answer)
@@ -156,8 +196,8 @@ class CavroClient:
     def initialise(self, force: int, inlet: int, outlet: int) -> None:
         """Find the top of the plunger, emptying the syringe into a port."""
         # A previous error must not end the new initialisation before it has begun.
-        self.ask("Q")
-        answer = self.ask(f"Z{force},{inlet},{outlet}R")
+        self.state()
+        answer = self.acknowledged(f"Z{force},{inlet},{outlet}R")
         if answer.error != NOT_INITIALISED:
             self.check("Z", answer)
 
@@ -168,7 +208,7 @@ class CavroClient:
         self.command(f"I{port}")
 
     def speed(self, pulses: int) -> None:
-        self.command(f"V{pulses}")
+        self.setting(f"V{pulses}")
 
     def position(self) -> int:
         """Return the plunger's place, in increments."""
@@ -192,14 +232,29 @@ class CavroClient:
         if self.link.lock.acquire(timeout=TERMINATING):
             try:
                 self.link.read(END, TERMINATING)
-            except LinkTimeout:
+            except (LinkTimeout, BadReply):
                 pass
             finally:
                 self.link.lock.release()
 
     def _whole(self, data: str) -> int:
-        text = self.report(data)
-        return int(number(text.encode("ascii"), place=f"{self.link.place}: {data}"))
+        def once() -> int:
+            text = self._report(data)
+            if not text.isdecimal():
+                raise BadReply(
+                    f"{self.link.place}: {data!r} answered {text!r}, not a whole number"
+                )
+            return int(text)
+
+        return self.link.again(once)
+
+    def _report(self, data: str) -> str:
+        answer = self.ask(data)
+        if answer.error in FAULTS:
+            self.check(data, answer)
+        if not answer.data:
+            raise BadReply(f"{self.link.place}: {data!r} answered no data")
+        return answer.data
 
 
 class Pump(Instrument):
@@ -213,7 +268,12 @@ class Pump(Instrument):
     speed = Component(Verb, begin="hurry", units="uL/s", precision=1)
 
     def make_link(self, port: str) -> Link:
-        return Link(port, baudrate=self.settings.baudrate, name=self.name)
+        return Link(
+            port,
+            baudrate=self.settings.baudrate,
+            timeout=ANSWERING,
+            name=self.name,
+        )
 
     @property
     def client(self) -> CavroClient:
@@ -224,81 +284,77 @@ class Pump(Instrument):
         """Volume of a full stroke, uL."""
         return self.settings.syringe
 
-    def connect(self) -> Identity:
+    def identify(self) -> Identity:
         for name, port in self.settings.valve.items():
             within(port, 1, PORTS, f"{self.name}: valve port {name}", "")
-        self.link.open()
         try:
             firmware = self.client.firmware()
         except BadReply as error:
             raise WrongModel(f"{error}; the lab file promises a Cavro pump") from error
         return Identity("Tecan", "Cavro XCalibur", "", firmware)
 
-    def prepare(self) -> None:
+    def set_up(self, cancelled: threading.Event) -> None:
         """Initialise if the pump is not, or was stopped; empty; set the speed."""
         client = self.client
-        never = threading.Event()
-        self._wait("before preparing", INITIALISING, never)
-        client.fine()
+        with contextlib.suppress(
+            Restarted
+        ):  # it says so once it has been asked to move
+            self._wait("before preparing", INITIALISING, cancelled)
         if self.stopped or not client.initialised():
-            ports = self.settings.valve.values()
-            waste = self.settings.valve.get("waste", max(ports, default=0))
-            inlet = min((one for one in ports if one != waste), default=0)
-            client.initialise(self._force, inlet, waste)
-            self._wait("initialising", INITIALISING, never)
+            self._initialise(cancelled)
+        client.fine()
         client.speed(self._pulses(self.settings.speed))
         if client.position() and "waste" in self.settings.valve:
-            client.valve(self.settings.valve["waste"])
-            self._wait("turning the valve to waste", TURNING, never)
-            client.plunger(0)
-            self._wait("emptying", self._duration(self.capacity), never)
+            self._turn("waste", cancelled)
+            self._draw(0.0, cancelled)
         self.refresh()
-        self.ready()
+
+    def look(self) -> dict[str, Any]:
+        """Return contents, port, whether it is busy or initialised, and its error.
+
+        A pump that is not initialised does not know where its plunger is. Asking takes
+        an error out of the pump, as every ``Q`` does.
+        """
+        client = self.client
+        state = client.state()
+        known = state.error != NOT_INITIALISED and (
+            not state.ready or self._accepts_moves()
+        )
+        position = client.position() * self.capacity / INCREMENTS
+        return {
+            "plunger_uL": position if known else None,
+            "port": self._port_name(client.port()),
+            "busy": not state.ready,
+            "initialised": known,
+            "error": ERRORS.get(state.error, "") if state.error else "",
+        }
+
+    def _accepts_moves(self) -> bool:
+        try:
+            return self.client.initialised()
+        except DeviceError:
+            return False
 
     def refresh(self) -> None:
         client = self.client
         self.plunger.keep(client.position() * self.capacity / INCREMENTS)
         self.speed.keep(client.top_speed() * self.capacity / PULSES)
-        port = client.port()
-        names = (name for name, one in self.settings.valve.items() if one == port)
-        self.valve.keep(next(names, str(port)))
+        self.valve.keep(self._port_name(client.port()))
 
     def draw(self, volume: float) -> DeviceStatus:
         """Have ``volume`` uL in the syringe; done when the plunger is there."""
         within(volume, 0.0, self.capacity, f"{self.name}: plunger", "uL")
-        increments = round(volume / self.capacity * INCREMENTS)
-        allowed = self._duration(self.capacity)
-
-        def work(cancelled: threading.Event) -> None:
-            self.client.plunger(increments)
-            self._wait(f"drawing to {volume:g} uL", allowed, cancelled)
-            reached = self.client.position()
-            self.plunger.keep(reached * self.capacity / INCREMENTS)
-            if abs(reached - increments) > 1:
-                raise Fault(
-                    f"{self.place}: plunger is at increment {reached}, not at "
-                    f"{increments}, and says that it is ready"
-                )
-
-        return self.begin(work, within=allowed)
+        return self.begin(
+            lambda cancelled: self._draw(volume, cancelled),
+            within=self._duration(self.capacity),
+        )
 
     def turn(self, name: str) -> DeviceStatus:
         """Connect the syringe with a port; done when the valve says it is there."""
         if name not in self.settings.valve:
             known = ", ".join(self.settings.valve)
             raise Rejected(f"{self.name}: valve port {name!r} is not one of {known}")
-        port = self.settings.valve[name]
-
-        def work(cancelled: threading.Event) -> None:
-            self.client.valve(port)
-            self._wait(f"turning the valve to {name}", TURNING, cancelled)
-            if (reached := self.client.port()) != port:
-                raise Fault(
-                    f"{self.place}: valve is at port {reached}, not at {port} ({name})"
-                )
-            self.valve.keep(name)
-
-        return self.begin(work, within=TURNING)
+        return self.begin(lambda cancelled: self._turn(name, cancelled), within=TURNING)
 
     def hurry(self, speed: float) -> DeviceStatus:
         """Aspirate and dispense at ``speed`` uL/s from the next move on."""
@@ -331,15 +387,108 @@ class Pump(Instrument):
         slowest = self.speed.get() or self.settings.speed
         return 2.0 * volume / slowest + 10.0
 
-    def _wait(self, what: str, allowed: float, cancelled: threading.Event) -> None:
+    def _port_name(self, port: int) -> str:
+        names = (name for name, one in self.settings.valve.items() if one == port)
+        return next(names, str(port))
+
+    def _draw(self, volume: float, cancelled: threading.Event) -> None:
+        target = round(volume / self.capacity * INCREMENTS)
+        client = self.client
+        self._act(
+            f"plunger to {volume:g} uL",
+            lambda: client.plunger(target),
+            client.position,
+            (target, 1),
+            self._duration(self.capacity),
+            cancelled,
+        )
+        self.plunger.keep(client.position() * self.capacity / INCREMENTS)
+
+    def _turn(self, name: str, cancelled: threading.Event) -> None:
+        port, client = self.settings.valve[name], self.client
+        self._act(
+            f"valve to port {port} ({name})",
+            lambda: client.valve(port),
+            client.port,
+            (port, 0),
+            TURNING,
+            cancelled,
+        )
+        self.valve.keep(name)
+
+    def _act(
+        self,
+        what: str,
+        send: Callable[[], None],
+        place: Callable[[], int],
+        goal: tuple[int, int],
+        allowed: float,
+        cancelled: threading.Event,
+    ) -> None:
+        """Move plunger or valve to a goal, so near; return when it is there."""
+        before = place()
+        target, near = goal
+
+        def there(where: int) -> bool:
+            return abs(where - target) <= near
+
+        def taken() -> bool:
+            self.go_on(cancelled)
+            if not self.client.ready() or there(here := place()):
+                return True
+            if here != before:
+                raise LinkError(
+                    f"it says that it is ready at {here}, neither at {before}, where "
+                    f"it was, nor at {target}"
+                )
+            return False
+
+        act_once(
+            f"{self.where}: {what}",
+            send=send,
+            taken=taken,
+            go_on=lambda: self.go_on(cancelled),
+        )
+        self._wait(what, allowed, cancelled, lambda: there(place()))
+
+    def _initialise(self, cancelled: threading.Event) -> None:
+        ports = self.settings.valve.values()
+        waste = self.settings.valve.get("waste", max(ports, default=0))
+        inlet = min((one for one in ports if one != waste), default=0)
+        act_once(
+            f"{self.where}: initialising",
+            send=lambda: self.client.initialise(self._force, inlet, waste),
+            taken=lambda: not self.client.state().ready,
+            go_on=lambda: self.go_on(cancelled),
+        )
+        self._wait("initialising", INITIALISING, cancelled, self.client.initialised)
+
+    def _wait(
+        self,
+        what: str,
+        allowed: float,
+        cancelled: threading.Event,
+        done: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Wait until the pump is ready and, as far as can be asked, has done it.
+
+        A single answer may be a late one to an earlier question: a pump is believed to
+        have ended elsewhere when it has said so `STILL` times.
+        """
         deadline = self.clock.now() + allowed
+        elsewhere = 0
         while True:
             ready = self.client.ready()
             self.go_on(cancelled)  # a terminated plunger is ready, but not there
-            if ready:
+            if ready and done():
                 return
+            elsewhere = elsewhere + 1 if ready else 0
+            if elsewhere >= STILL:
+                if not self.client.initialised():
+                    raise Restarted(f"{self.where}: not initialised any more: {what}")
+                raise Fault(f"{self.where}: says that it is ready, but not: {what}")
             if self.clock.now() > deadline:
-                raise Fault(f"{self.place}: still busy {what} after {allowed:.0f} s")
+                raise Fault(f"{self.where}: still busy {what} after {allowed:.0f} s")
             self.pause(POLL, cancelled)
 
 

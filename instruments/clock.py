@@ -29,6 +29,13 @@ class Clock:
         """Wait ``seconds`` of lab time; return True at once when ``cancelled`` is set."""
         return cancelled.wait(max(seconds / self.speed, SHORTEST_WAIT))
 
+    def lasting(self, seconds: float, real: float) -> float:
+        """Return lab seconds that are ``seconds``, and ``real`` of the computer's.
+
+        For what must be done in time by a computer, however fast the lab runs.
+        """
+        return max(seconds, real * self.speed)
+
     def real(self, seconds: float) -> float:
         """Return the real length, in seconds, of ``seconds`` of lab time."""
         return seconds / self.speed

@@ -1,8 +1,12 @@
 """What every instrument on a cable has in common, seen from bluesky.
 
-``connect`` opens the link and asks who is there; ``prepare`` brings the instrument to
-its starting state; verbs return a status that a thread of ours ends when the
-instrument says so; ``stop`` makes it safe, and then nothing moves until ``prepare``.
+``connect`` opens the link and asks who is there; ``survey`` asks what it is physically
+doing; ``prepare`` brings the instrument to its starting state; verbs return a status
+that a thread of ours ends when the instrument says so; ``stop`` makes it safe, and then
+nothing moves until ``prepare``.
+
+A cable that went is taken up again by what only asks (`trigger`, `survey`) and by
+`prepare`, and the same instrument must answer. An act that was under way fails.
 """
 
 from __future__ import annotations
@@ -10,14 +14,20 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ophyd import Device
 from ophyd.status import DeviceStatus
 from ophyd.utils import StatusTimeoutError
 
 from instruments.clock import Clock
-from instruments.errors import InstrumentError, Rejected, Stopped
+from instruments.errors import (
+    InstrumentError,
+    LinkError,
+    Rejected,
+    Stopped,
+    WrongModel,
+)
 from instruments.link import Identity, Link
 
 Work = Callable[[threading.Event], None]
@@ -25,6 +35,10 @@ Work = Callable[[threading.Event], None]
 
 LINK_MARGIN = 20.0
 """Real seconds that the links may cost a status beyond what it does in lab time."""
+RETURN_TIME = 5.0
+"""Real seconds in which a cable that went must be back."""
+
+Told = TypeVar("Told")
 
 
 class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
@@ -50,7 +64,8 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         self.settings = settings
         self.clock = clock
         self.link = self.make_link(port)
-        self.place = self.link.place
+        self.where = self.link.place
+        self.identity: Identity | None = None
         self._cancelled = threading.Event()
         self._guard = threading.Lock()
         self._stopped = False
@@ -60,19 +75,84 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         """Return the link, with this instrument's serial settings, not yet open."""
         raise NotImplementedError
 
-    def connect(self) -> Identity:
-        """Open the link and ask who is there; nothing moves."""
+    def identify(self) -> Identity:
+        """Ask who is there, on a link that is open; nothing moves."""
         raise NotImplementedError
 
-    def prepare(self) -> None:
+    def set_up(self, cancelled: threading.Event) -> None:
         """Bring the instrument to its starting state, as far as it is not there."""
         raise NotImplementedError
+
+    def look(self) -> dict[str, Any]:
+        """Ask what the instrument is physically doing; see `survey`."""
+        return {}
 
     def refresh(self) -> None:
         """Ask the instrument for its readings and keep them."""
 
     def make_safe(self) -> None:
         """Tell the instrument to be safe; short, repeatable, from any thread."""
+
+    def connect(self) -> Identity:
+        """Open the link and ask who is there; nothing moves."""
+        self.link.open()
+        self.identity = self.identify()
+        return self.identity
+
+    def prepare(self) -> None:
+        """Bring the instrument to its starting state; its cable may have gone.
+
+        Raises
+        ------
+        Stopped
+            If it is stopped meanwhile; then it is not prepared.
+        """
+        with self._guard:
+            if self._cancelled.is_set():
+                self._cancelled = threading.Event()
+            cancelled = self._cancelled
+        if self.link.lost or not self.link.is_open:
+            self.reconnect()
+        try:
+            self.set_up(cancelled)
+        finally:
+            if cancelled.is_set():  # what was sent after the stop is taken back
+                self.make_safe()
+        with self._guard:
+            self.go_on(cancelled)
+            self._stopped = False
+
+    def survey(self) -> dict[str, Any]:
+        """Ask what the instrument is physically doing; nothing changes.
+
+        May be called as soon as it is connected. Plain values, with the unit in the
+        key; None for what the instrument cannot know.
+        """
+        return self._asked(self.look)
+
+    def reconnect(self) -> None:
+        """Open a link that has gone, and see that the same instrument answers."""
+        self.link.reopen(RETURN_TIME)
+        before = self.identity
+        self.identity = self.identify()
+        if before is not None and self.identity != before:
+            # One garbled letter is no other instrument.
+            if (found := self.identify()) != before:
+                self.link.close()
+                raise WrongModel(f"{self.where}: {found} answers; it was {before}")
+            self.identity = found
+        if self._stopped:  # the cable was gone when it was to be made safe
+            self.make_safe()
+
+    def _asked(self, ask: Callable[[], Told]) -> Told:
+        """Return what is answered, if need be on a link that had to be opened again."""
+        try:
+            return ask()
+        except LinkError:
+            if not self.link.lost or self.acting:
+                raise
+        self.reconnect()
+        return ask()
 
     @property
     def stopped(self) -> bool:
@@ -84,12 +164,6 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         """Whether a verb is under way."""
         return self._acts > 0
 
-    def ready(self) -> None:
-        """Let verbs act again; the last line of a `prepare`."""
-        with self._guard:
-            self._stopped = False
-            self._cancelled = threading.Event()
-
     def begin(self, work: Work, *, within: float, alone: bool = True) -> DeviceStatus:
         """Have ``work`` done in a thread; the status ends with it.
 
@@ -99,9 +173,9 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         """
         with self._guard:
             if self._stopped:
-                raise Rejected(f"{self.place}: was stopped; prepare it before it acts")
+                raise Rejected(f"{self.where}: was stopped; prepare it before it acts")
             if alone and self._acts:
-                raise Rejected(f"{self.place}: is still doing what it was told before")
+                raise Rejected(f"{self.where}: is still doing what it was told before")
             self._acts += alone
             cancelled = self._cancelled
         # ophyd's own stop comes after `wait` has returned, and so could end what was
@@ -121,11 +195,16 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
                 trouble = error
             if trouble is not None and cancelled.is_set():
                 # A stop cuts questions off; what they then say is not the trouble.
-                stopped = Stopped(f"{self.place}: was stopped")
+                stopped = Stopped(f"{self.where}: was stopped")
                 stopped.__cause__ = trouble
                 trouble = stopped
             with self._guard:
                 self._acts -= alone
+                late = cancelled.is_set() and cancelled is self._cancelled
+            if late and alone:
+                # What it sent between the stop and its notice of it is taken back.
+                with contextlib.suppress(InstrumentError):
+                    self.make_safe()
             if trouble is None:
                 status.set_finished()
                 return
@@ -149,11 +228,11 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
     def go_on(self, cancelled: threading.Event) -> None:
         """Raise `Stopped` if the device has been stopped."""
         if cancelled.is_set():
-            raise Stopped(f"{self.place}: was stopped")
+            raise Stopped(f"{self.where}: was stopped")
 
     def trigger(self) -> DeviceStatus:
         """Ask for the readings; done when they have been answered."""
-        return self.begin(lambda _: self.refresh(), within=0.0, alone=False)
+        return self.begin(lambda _: self._asked(self.refresh), within=0.0, alone=False)
 
     def stop(self, *, success: bool = False) -> None:
         """Make safe at once, whatever other threads are doing; may be repeated."""

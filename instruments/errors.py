@@ -10,6 +10,7 @@
     └── DeviceError      the device answered, and said no
         ├── Rejected     a bad recipe or a bug      → do not retry
         ├── Stopped      ended by `stop`, as asked  → prepare before anything else
+        ├── Restarted    it has forgotten its state → prepare before anything else
         └── Fault        hardware in trouble        → stop the station, call a person
 
 A message names the place (instrument and port), the value and the rule.
@@ -48,6 +49,10 @@ class Rejected(DeviceError):
 
 class Stopped(DeviceError):
     """Somebody stopped the device before it had done what it was told."""
+
+
+class Restarted(DeviceError):
+    """The device was switched off, or reset, and has forgotten what it was told."""
 
 
 class Fault(DeviceError):

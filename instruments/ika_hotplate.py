@@ -14,6 +14,8 @@ report faults, and ignores what it does not know or cannot read.
 ``START_1``       no answer                   heater on
 ``STOP_1``        no answer                   heater off
 ``STOP_4``        no answer                   motor off
+``RESET``         no answer                   local operation
+``OUT_WD1@60``    ``60``                      watchdog 1 armed for 60 s, or fed
 ================  ==========================  =====================================
 
 No question tells whether the heater is on. So `stop` sends ``STOP_1`` and ``STOP_4`` and
@@ -21,26 +23,46 @@ cannot have them confirmed, and `prepare` sends them as well.
 
 A set temperature must stay about 50 K below the safety circuit.
 
-Watchdog 1 (``OUT_WD1@m``) would switch the heater off when the computer falls silent, but
-cannot be cancelled once armed, so that it also ends every wanted silence, such as the
-change from one campaign to the next; it is not used.
+Watchdog 1 (``OUT_WD1@m``, m = 20 to 1500 s) is armed before the heater is switched on and
+sent again every m/3 by a thread of ours, until `stop`: when this process dies, or the
+cable goes, the plate switches heater and motor off and shows Er 2. It cannot be cancelled,
+so that it also ends the silence after the heater has been switched off on purpose. `prepare`
+takes that for granted: it says ``STOP_1``, ``STOP_4`` and ``RESET``, and ``START_1`` follows.
+On a bench that runs faster than life m is longer, for a feeding takes real time.
 
-Unverified on hardware: ``IN_PV_1`` without a probe; the 50 K below the safety circuit; the
+A plate that was told to heat must be seen to warm; if not, ``START_1`` is sent once more,
+which changes nothing for a heater that is on.
+
+Every answer ends in the digit of its channel, and one with another digit is asked for
+again. A set point that is not as it was told is a plate that was switched off.
+
+Unverified: that ``RESET`` and ``START_1`` end an Er 2 without a hand on the plate; that it
+answers in Er 2. Unverified on hardware: ``IN_PV_1`` without a probe; the 50 K below the safety circuit; the
 resolution (0.1 K on the wire); how long a plate takes, which the deadlines overestimate.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
+from instruments.clock import Clock
 from instruments.device import Instrument
-from instruments.errors import BadReply, Fault, Rejected, WrongModel
+from instruments.errors import (
+    BadReply,
+    Fault,
+    Rejected,
+    Restarted,
+    WrongModel,
+)
 from instruments.framing import number, plain, within
+from instruments.keeper import Keeper
 from instruments.link import Identity, Link
 from instruments.orders import Hold
 from instruments.signals import ReadBack, Verb
@@ -57,7 +79,19 @@ FLAT_TIME = 120.0
 HEATING, COOLING = 30.0, 90.0
 """Seconds that a K may take, generously; each way has a quarter of an hour more."""
 PATIENCE = 900.0
+WARMED = 1.0
+"""K that a plate which heats must have risen ..."""
+WARMING_TIME = 180.0
+"""... within so many seconds."""
+SHORTEST, LONGEST = 20.0, 1500.0
+"""Seconds of watchdog 1."""
+ALIVE = 1.5
+"""Real seconds that it has at least; a lost answer and a busy computer cost one."""
+ANSWERING = 1.0
+"""Real seconds for an answer; ten characters take 10 ms."""
+QUIET = 0.3
 POLL = 2.0
+log = logging.getLogger(__name__)
 END = b" \r\n"
 
 
@@ -73,6 +107,8 @@ class HotplateSettings:
         Nothing hotter is set.
     safety_margin:
         How far a set point stays below the safety circuit.
+    watchdog:
+        Silence after which the plate switches its heater off by itself; 0 for never.
     sensor:
         2 is the plate's own, 1 the external one.
     """
@@ -80,6 +116,7 @@ class HotplateSettings:
     model: str
     max_temperature: Annotated[float, "degC"]
     safety_margin: Annotated[float, "kelvin"] = 50.0
+    watchdog: Annotated[float, "s"] = 60.0
     sensor: int = 2
     baudrate: int = 9600
 
@@ -90,8 +127,16 @@ class IkaClient:
     def __init__(self, link: Link) -> None:
         self.link = link
 
-    def name(self) -> str:
-        return self._ask("IN_NAME").decode("ascii", "replace").strip()
+    def name(self, expected: str) -> str:
+        """Return the name, asked for again if it is not the expected one."""
+
+        def once() -> str:
+            name = self._ask("IN_NAME").decode("ascii", "replace").strip()
+            if name != expected:
+                raise BadReply(f"{self.link.place}: 'IN_NAME' answered {name!r}")
+            return name
+
+        return self.link.again(once)
 
     def temperature(self, sensor: int) -> float:
         """Return what a sensor shows, degC."""
@@ -110,25 +155,45 @@ class IkaClient:
     def heat(self) -> None:
         self._tell("START_1")
 
-    def stop_heating(self) -> None:
-        self._tell("STOP_1", urgent=True)
+    def feed_watchdog(self, seconds: int) -> None:
+        """Arm watchdog 1 anew; a plate that takes it says the number again."""
+        command = f"OUT_WD1@{seconds}"
 
-    def stop_stirring(self) -> None:
-        self._tell("STOP_4", urgent=True)
+        def once() -> None:
+            answer = self._ask(command)
+            if answer.strip() != b"%d" % seconds:
+                raise BadReply(f"{self.link.place}: {command!r} answered {answer!r}")
+
+        self.link.again(once)
+
+    def stop_heating(self) -> None:
+        self._tell("STOP_1")
+
+    def stop(self) -> None:
+        """Switch heater and motor off, whatever is being asked by another thread."""
+        stop = b"".join(command + END for command in (b"STOP_1", b"STOP_4"))
+        self.link.tell(stop, urgent=True)
+
+    def go_local(self) -> None:
+        """End remote operation, and an error that is shown."""
+        self._tell("RESET")
 
     def _ask(self, question: str) -> bytes:
         message = plain(question, place=self.link.place) + END
         return self.link.ask(message, end=b"\r\n")
 
-    def _tell(self, command: str, *, urgent: bool = False) -> None:
-        self.link.tell(plain(command, place=self.link.place) + END, urgent=urgent)
+    def _tell(self, command: str) -> None:
+        self.link.tell(plain(command, place=self.link.place) + END)
 
     def _value(self, question: str) -> float:
-        answer = self._ask(question)
-        words = answer.split()
-        if len(words) != 2 or words[1].decode("ascii", "replace") != question[-1]:
-            raise BadReply(f"{self.link.place}: {question!r} answered {answer!r}")
-        return number(words[0], place=f"{self.link.place}: {question}")
+        def once() -> float:
+            answer = self._ask(question)
+            words = answer.split()
+            if len(words) != 2 or words[1].decode("ascii", "replace") != question[-1]:
+                raise BadReply(f"{self.link.place}: {question!r} answered {answer!r}")
+            return number(words[0], place=f"{self.link.place}: {question}")
+
+        return self.link.again(once)
 
 
 class Hotplate(Instrument):
@@ -142,6 +207,13 @@ class Hotplate(Instrument):
     held = Component(Verb, begin="keep_for", units="s", precision=0)
 
     _safety = 0.0
+    _watchdog = 0
+
+    def __init__(
+        self, name: str, *, port: str, settings: HotplateSettings, clock: Clock
+    ) -> None:
+        super().__init__(name, port=port, settings=settings, clock=clock)
+        self._keeper = Keeper(self.where, lambda: self._asked(self._feed))
 
     def make_link(self, port: str) -> Link:
         return Link(
@@ -149,6 +221,8 @@ class Hotplate(Instrument):
             baudrate=self.settings.baudrate,
             bytesize=7,
             parity="E",
+            timeout=ANSWERING,
+            quiet=QUIET,
             name=self.name,
         )
 
@@ -163,24 +237,34 @@ class Hotplate(Instrument):
             self.settings.max_temperature, self._safety - self.settings.safety_margin
         )
 
-    def connect(self) -> Identity:
-        self.link.open()
-        name = self.client.name()
-        if name != self.settings.model:
-            raise WrongModel(
-                f"{self.place}: 'IN_NAME' answered {name!r}; "
-                f"the lab file promises {self.settings.model!r}"
-            )
+    def identify(self) -> Identity:
+        promised = self.settings.model
+        if self.identity is None:
+            self._watchdog = self._silence_allowed()
+        try:
+            name = self.client.name(promised)
+        except BadReply as error:
+            raise WrongModel(f"{error}; the lab file promises {promised!r}") from error
         self._safety = self.client.safety_temperature()
         return Identity("IKA", name)
 
-    def prepare(self) -> None:
-        """Switch heater and motor off, since nothing tells whether they are on."""
-        self.client.stop_heating()
-        self.client.stop_stirring()
+    def set_up(self, cancelled: threading.Event) -> None:
+        """Switch heater and motor off, since nothing tells whether they are on.
+
+        A plate whose watchdog has ended a silence shows Er 2, and is taken out of it.
+        """
+        self._keeper.end()
+        self.client.stop()
+        self.client.go_local()
         self._safety = self.client.safety_temperature()
         self.refresh()
-        self.ready()
+
+    def look(self) -> dict[str, Any]:
+        """Return what the plate shows; nothing tells whether its heater is on."""
+        return {
+            "temperature_degC": self.client.temperature(self.settings.sensor),
+            "set_point_degC": self.client.set_temperature(),
+        }
 
     def refresh(self) -> None:
         self.temperature.keep(self.client.temperature(self.settings.sensor))
@@ -227,13 +311,17 @@ class Hotplate(Instrument):
     ) -> None:
         self._choose(temperature)
         self.go_on(cancelled)
+        self._arm()
+        self.go_on(cancelled)
         self.client.heat()
         deadline = self.clock.now() + allowed
-        settled_since = flat_since = self.clock.now()
-        lowest = float("inf")
+        settled_since = flat_since = told = self.clock.now()
+        begin = lowest = math.inf
+        times = 1
         while True:
             self.pause(POLL, cancelled)
-            shown, now = self._look(), self.clock.now()
+            shown, now = self._look(temperature), self.clock.now()
+            begin = min(begin, shown)
             if abs(shown - temperature) > SETTLED:
                 settled_since = now
             elif now - settled_since >= SETTLING_TIME:
@@ -245,9 +333,20 @@ class Hotplate(Instrument):
             cool = temperature < shown <= temperature + WINDOW
             if cool and now - flat_since >= FLAT_TIME:
                 return
+            cold = shown < min(begin + WARMED, temperature - WINDOW)
+            if cold and now - told > WARMING_TIME:
+                if times > 1:
+                    raise Fault(
+                        f"{self.where}: {shown:g} degC, and has not warmed by "
+                        f"{WARMED:g} K though told twice to heat"
+                    )
+                log.warning("%s: does not warm; told again to heat", self.where)
+                self.go_on(cancelled)
+                self.client.heat()
+                times, told = times + 1, now
             if now > deadline:
                 raise Fault(
-                    f"{self.place}: {shown:g} degC, not settled within {SETTLED:g} K of "
+                    f"{self.where}: {shown:g} degC, not settled within {SETTLED:g} K of "
                     f"{temperature:g} degC {allowed:.0f} s after it was told"
                 )
 
@@ -256,15 +355,15 @@ class Hotplate(Instrument):
         self.set_point.keep(chosen)
         if abs(chosen - hold.temperature) > 0.1:
             raise Rejected(
-                f"{self.place}: is set to {chosen:g} degC, so it cannot hold "
+                f"{self.where}: is set to {chosen:g} degC, so it cannot hold "
                 f"{hold.temperature:g} degC; reach it first"
             )
         began = self.clock.now()
         while True:
-            shown = self._look()
+            shown = self._look(hold.temperature)
             if abs(shown - hold.temperature) > WINDOW:
                 raise Fault(
-                    f"{self.place}: {shown:g} degC, more than {WINDOW:g} K from the "
+                    f"{self.where}: {shown:g} degC, more than {WINDOW:g} K from the "
                     f"{hold.temperature:g} degC that it was to hold"
                 )
             passed = self.clock.now() - began
@@ -275,23 +374,73 @@ class Hotplate(Instrument):
 
     def _choose(self, temperature: float) -> None:
         """Set a temperature and read it again: a plate ignores what it will not do."""
-        self.client.choose_temperature(temperature)
-        chosen = self.client.set_temperature()
-        self.set_point.keep(chosen)
-        if abs(chosen - temperature) > 0.1:
-            raise Fault(
-                f"{self.place}: set to {temperature:g} degC, but it says {chosen:g} degC"
-            )
+        for _ in range(2):
+            self.client.choose_temperature(temperature)
+            chosen = self.client.set_temperature()
+            self.set_point.keep(chosen)
+            if abs(chosen - temperature) <= 0.1:
+                return
+        raise Fault(
+            f"{self.where}: set to {temperature:g} degC, but it says {chosen:g} degC"
+        )
 
-    def _look(self) -> float:
+    def _look(self, wanted: float) -> float:
+        """Return what the plate shows; its set point must still be the wanted one."""
         shown = self.client.temperature(self.settings.sensor)
         self.temperature.keep(shown)
+        chosen = self.client.set_temperature()
+        if abs(chosen - wanted) > 0.1:
+            chosen = self.client.set_temperature()  # one answer may be a late one
+        self.set_point.keep(chosen)
+        if abs(chosen - wanted) > 0.1:
+            raise Restarted(
+                f"{self.where}: is set to {chosen:g} degC, not to {wanted:g} degC as it "
+                "was told: it was switched off, or somebody set it"
+            )
         return shown
+
+    # -- the watchdog --------------------------------------------------------------
+
+    def _silence_allowed(self) -> int:
+        """Return the whole seconds of its watchdog, 0 if there is none."""
+        if not self.settings.watchdog:
+            return 0
+        within(self.settings.watchdog, SHORTEST, LONGEST, f"{self.name}: watchdog", "s")
+        seconds = math.ceil(self.clock.lasting(self.settings.watchdog, ALIVE))
+        if seconds > LONGEST:
+            log.warning(
+                "%s: its watchdog is not armed: on a lab that runs %g times as fast as "
+                "life it would need %d s, and has at most %g s",
+                self.where,
+                self.clock.speed,
+                seconds,
+                LONGEST,
+            )
+            return 0
+        return seconds
+
+    def _feed(self) -> None:
+        self.client.feed_watchdog(self._watchdog)
+
+    def _arm(self) -> None:
+        """Have the plate switch itself off when we fall silent, and do not."""
+        if self._watchdog:
+            self._keeper.keep(self.clock.real(self._watchdog) / 3.0)
 
     def make_safe(self) -> None:
         """Switch heater and motor off; no question can confirm it."""
-        self.client.stop_heating()
-        self.client.stop_stirring()
+        self._keeper.end()
+        self.client.stop()
+
+    def stop(self, *, success: bool = False) -> None:
+        """Make safe; a plate that cannot be reached is left to its watchdog."""
+        self._keeper.end()
+        super().stop(success=success)
+
+    def disconnect(self) -> None:
+        """Close the link; a heater that is on goes off by its watchdog."""
+        self._keeper.end()
+        super().disconnect()
 
 
 DRIVER = Hotplate

@@ -38,19 +38,19 @@ Unverified on hardware: with only VOLT sensed the element CURR is the programmed
 
 from __future__ import annotations
 
-import contextlib
+import math
 import threading
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
 from instruments.device import Instrument, Work
-from instruments.errors import Fault, LinkError, LinkTimeout, Rejected, Stopped
+from instruments.errors import Fault, LinkError, Rejected, Stopped
 from instruments.framing import within
 from instruments.link import Identity, Link
-from instruments.scpi import Scpi
+from instruments.scpi import Scpi, scpi_link
 from instruments.signals import ReadBack, Verb
 
 ABORT = b"\x03"
@@ -133,10 +133,25 @@ class Keithley2400Client:
         """Set the current, in ampere."""
         self.scpi.tell(f":SOUR:CURR:LEV {current:.6g}")
 
+    def confirm_level(self, current: float) -> None:
+        """See that a current (A) is set; what set it may be sent again."""
+        question = ":SOUR:CURR:LEV?"
+        for last in (False, True):
+            right, says = self.scpi.says(question, lambda told: _same(told, current))
+            if right:
+                return
+            if not last:
+                self.choose_level(current)
+                self.scpi.check(f":SOUR:CURR:LEV {current:.6g}")
+        raise Fault(
+            f"{self.link.place}: {question!r} answered {says!r}, not {current:g}"
+        )
+
     def switch(self, *, on: bool) -> bool:
         """Switch the output and return what it says then."""
         self.scpi.tell(f":OUTP:STAT {on:d}")
-        return self.output()
+        _, says = self.scpi.says(":OUTP:STAT?", lambda told: told == f"{on:d}")
+        return says != "0"
 
     def output(self) -> bool:
         return self.scpi.number(":OUTP:STAT?") != 0
@@ -162,9 +177,14 @@ class Keithley2400Client:
 
     def drain(self) -> None:
         """Read what nobody waited for, until the link is silent."""
-        with contextlib.suppress(LinkTimeout):
-            while True:
-                self.link.read(timeout=SILENCE)
+        self.link.settle(SILENCE)
+
+
+def _same(told: str, current: float) -> bool:
+    try:
+        return math.isclose(float(told), current, rel_tol=1e-4, abs_tol=1e-12)
+    except ValueError:
+        return False
 
 
 class SourceMeter(Instrument):
@@ -184,7 +204,7 @@ class SourceMeter(Instrument):
     _range = 0.0
 
     def make_link(self, port: str) -> Link:
-        return Link(port, baudrate=self.settings.baudrate, name=self.name)
+        return scpi_link(port, self.settings.baudrate, self.name)
 
     @property
     def client(self) -> Keithley2400Client:
@@ -195,12 +215,11 @@ class SourceMeter(Instrument):
         """Lab seconds of one reading, generously: three phases with autozero."""
         return 4.0 * self.settings.cycles * POWER_LINE + 0.1
 
-    def connect(self) -> Identity:
-        self.link.open()
+    def identify(self) -> Identity:
         self._listen()
         return self.client.identity(self.settings.model)
 
-    def prepare(self) -> None:
+    def set_up(self, cancelled: threading.Event) -> None:
         """Configure everything anew; the output is off afterwards."""
         within(self.settings.cycles, 0.01, 10.0, f"{self.name}: cycles", "PLC")
         within(self.settings.compliance, 0.0, 200.0, f"{self.name}: compliance", "V")
@@ -210,7 +229,10 @@ class SourceMeter(Instrument):
         self._range = 0.0
         self.level.keep(0.0)
         self.output.keep(int(self.client.output()))
-        self.ready()
+
+    def look(self) -> dict[str, Any]:
+        """Return whether the output is on."""
+        return {"output": self.client.output()}
 
     def choose_level(self, current: float) -> DeviceStatus:
         """Set the current, in ampere, in the smallest range that holds it."""
@@ -256,7 +278,7 @@ class SourceMeter(Instrument):
 
     def _end_if(self, cancelled: threading.Event) -> None:
         if cancelled.is_set():
-            raise Stopped(f"{self.place}: was stopped")
+            raise Stopped(f"{self.where}: was stopped")
 
     def _choose_level(self, current: float) -> None:
         client = self.client
@@ -267,16 +289,19 @@ class SourceMeter(Instrument):
             self._range = abs(current)
         client.choose_level(current)
         client.scpi.check(f":SOUR:CURR:LEV {current:.6g}")
+        client.confirm_level(current)
         self.level.keep(current)
 
     def _switch(self, on: bool, cancelled: threading.Event) -> None:
         says = self.client.switch(on=on)
+        if says != on and not cancelled.is_set():  # it was not heard, or refused
+            self.client.scpi.check(f":OUTP:STAT {on:d}")
+            says = self.client.switch(on=on)
         self.output.keep(int(says))
         if cancelled.is_set() and says:  # stopped between the two: off it goes
             self.make_safe()
         elif says != on:
-            self.client.scpi.check(f":OUTP:STAT {on:d}")
-            raise Fault(f"{self.place}: output is {says:d} after ':OUTP:STAT {on:d}'")
+            raise Fault(f"{self.where}: output is {says:d} after ':OUTP:STAT {on:d}'")
 
     def make_safe(self) -> None:
         """Switch the output off, whatever it is doing."""

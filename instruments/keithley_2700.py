@@ -31,7 +31,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
@@ -40,7 +40,7 @@ from instruments.device import Instrument
 from instruments.errors import Fault, Rejected, WrongModel
 from instruments.framing import within
 from instruments.link import Identity, Link
-from instruments.scpi import Scpi
+from instruments.scpi import Scpi, scpi_link
 from instruments.signals import Verb
 
 CARD = "7709"
@@ -92,7 +92,8 @@ class Keithley2700Client:
 
     def cards(self) -> list[str]:
         """Return the card in each slot."""
-        return [word.strip() for word in self.scpi.ask("*OPT?").split(",")]
+        _, answer = self.scpi.says("*OPT?", lambda told: told.count(",") == SLOTS - 1)
+        return [word.strip() for word in answer.split(",")]
 
     def forget_errors(self) -> None:
         self.scpi.tell("*CLS")
@@ -108,9 +109,17 @@ class Keithley2700Client:
         """Return when the relays are at rest."""
         self.scpi.number("*OPC?")
 
-    def closed(self) -> str:
+    def closed(self, expected: Sequence[int] = ()) -> str:
         """Return the list of what is closed, as the instrument writes it."""
-        return self.scpi.ask(":ROUT:MULT:CLOS?").replace(" ", "")
+        wanted = channel_list(expected)
+        question = ":ROUT:MULT:CLOS?"
+        _, answer = self.scpi.says(question, lambda told: tidy(told) == wanted)
+        return tidy(answer)
+
+
+def tidy(answer: str) -> str:
+    """Return a list of channels without its blanks."""
+    return answer.replace(" ", "")
 
 
 def channel_list(chosen: Sequence[int]) -> str:
@@ -127,32 +136,38 @@ class SwitchMatrix(Instrument):
     configuration = Component(Verb, begin="choose", units="", value=OPEN)
 
     def make_link(self, port: str) -> Link:
-        return Link(port, baudrate=self.settings.baudrate, name=self.name)
+        return scpi_link(port, self.settings.baudrate, self.name)
 
     @property
     def client(self) -> Keithley2700Client:
         return Keithley2700Client(self.link)
 
-    def connect(self) -> Identity:
+    def identify(self) -> Identity:
         slot = self.settings.card_slot
         within(slot, 1, SLOTS, f"{self.name}: card_slot", "")
-        self.link.open()
         identity = self.client.identity(self.settings.model)
         cards = self.client.cards()
         if cards[slot - 1 : slot] != [CARD]:
             raise WrongModel(
-                f"{self.place}: '*OPT?' answered {','.join(cards)!r}; the lab file "
+                f"{self.where}: '*OPT?' answered {','.join(cards)!r}; the lab file "
                 f"promises a {CARD} in slot {slot}"
             )
         return identity
 
-    def prepare(self) -> None:
+    def set_up(self, cancelled: threading.Event) -> None:
         """Open every relay: they stay as they were through a power cut."""
         client = self.client
         client.forget_errors()
-        self._connect(OPEN)
+        self._connect(OPEN, cancelled)
         client.scpi.check(":ROUT:OPEN:ALL")
-        self.ready()
+
+    def look(self) -> dict[str, Any]:
+        """Return the configuration that is made, or the channels that are closed."""
+        closed = self.client.closed()
+        slot = self.settings.card_slot
+        made = {channel_list(channels(one, slot)): one for one in CONFIGURATIONS}
+        made[channel_list(())] = OPEN
+        return {"configuration": made.get(closed, closed)}
 
     def choose(self, configuration: str) -> DeviceStatus:
         """Make a configuration, or ``open``; done when the relays are at rest."""
@@ -164,7 +179,7 @@ class SwitchMatrix(Instrument):
 
         def work(cancelled: threading.Event) -> None:
             self.pause(0.0, cancelled)
-            self._connect(configuration)
+            self._connect(configuration, cancelled)
             if cancelled.is_set():  # stopped between opening and closing: open again
                 self.make_safe()
             self.pause(0.0, cancelled)
@@ -174,18 +189,23 @@ class SwitchMatrix(Instrument):
     def refresh(self) -> None:
         """Nothing to ask: a configuration is kept when the relays have confirmed it."""
 
-    def _connect(self, configuration: str) -> None:
+    def _connect(self, configuration: str, cancelled: threading.Event) -> None:
+        """Open all, close, and see; once more, all open first, if it was not heard."""
         client = self.client
         wanted = channels(configuration, self.settings.card_slot)
-        client.open_all()
-        if wanted:
-            client.close(wanted)
-        client.wait()
-        closed = client.closed()
-        if closed != channel_list(wanted):
+        for _ in range(2):
+            self.go_on(cancelled)
+            client.open_all()
+            if wanted:
+                client.close(wanted)
+            client.wait()
+            closed = client.closed(wanted)
+            if closed == channel_list(wanted):
+                break
             client.scpi.check(f":ROUT:MULT:CLOS {channel_list(wanted)}")
+        else:
             raise Fault(
-                f"{self.place}: {closed} is closed, not {channel_list(wanted)} "
+                f"{self.where}: {closed} is closed, not {channel_list(wanted)} "
                 f"as {configuration} needs"
             )
         self.configuration.keep(configuration)

@@ -11,7 +11,12 @@ command. Answers end in ``\r\n``. A value is told in at most 9 characters.
 ``f 0``                  ``<turns> <turns/s>`` of the encoder
 ``t 0 <turns>``          trapezoidal move (control mode 3, input mode 5); no answer
 ``sc``                   clear errors; no answer
+``u 0``                  feeds the watchdog; no answer
 =======================  ==========================================================
+
+Whatever is said may end in ``*<decimal XOR of all characters before it>``, and then its
+answer does so as well; a line whose checksum is wrong is ignored. Everything but `stop`
+is said so here, and an answer without its checksum is asked for again.
 
 A refusal is a line: ``invalid property``, ``invalid command format``, ``unknown command``.
 It comes before the answer to the question that follows a write.
@@ -29,11 +34,19 @@ A spin is over when the encoder has counted the turns that belong to it: those o
 ramp, v²/2a, and those of speed times duration. Then the clock of the spin is the
 instrument's, not ours. ``duration`` is the time at speed; the ramps come on top.
 
-`stop` requests idle: the chuck coasts. The watchdog of the controller (``axis0.config.
-enable_watchdog``) would stop a chuck whose computer has died, but must be fed in real
-time, which a bench that runs faster than life cannot promise; it is not used.
+`stop` requests idle: the chuck coasts.
 
-Unverified on hardware: `vel_estimate` noise at rest, the time that a state change takes,
+The watchdog of the controller (``axis0.config.watchdog_timeout`` s, ``enable_watchdog``)
+is armed at the start of a spin, fed with ``u 0`` in every turn of every loop, and disabled
+when the motor is idle again. When this process dies, or the cable goes, the motor is
+disarmed with ``axis0.error`` 0x800 and the chuck coasts. On a bench that runs faster than
+life the time is longer, for feeding takes real time.
+
+A property's value tells by its form whether it is a whole number; that and the checksum
+are all that an answer tells of its question. What a write or a move has set is read again.
+
+Unverified on hardware: whether ``input_pos`` says the goal of a ``t``; whether feeding
+before enabling is enough to enable it unbitten; `vel_estimate` noise at rest, the time that a state change takes,
 deceleration without a brake resistor, park position after a power cycle (the encoder
 without index counts from where it woke up). Never spin without vacuum: it is a separate
 relay that this driver does not see.
@@ -43,14 +56,22 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from functools import reduce
+from typing import Annotated, Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
 from instruments.device import Instrument
-from instruments.errors import BadReply, Fault, Rejected, WrongModel
+from instruments.errors import (
+    BadReply,
+    Fault,
+    Rejected,
+    Restarted,
+    WrongModel,
+)
 from instruments.framing import number, plain, within
 from instruments.link import Identity, Link
 from instruments.orders import Spin
@@ -69,6 +90,12 @@ PARKED = 0.05
 HEADROOM = 1.1
 """Overspeed limit over the speed that the lab file allows."""
 POLL = 0.1
+ALIVE = 1.5
+"""Real seconds that the watchdog has at least: a lost answer costs half of one."""
+ANSWERING = 0.4
+"""Real seconds for an answer, which takes milliseconds."""
+QUIET = 0.1
+END = b"\r\n"
 
 AXIS_ERRORS = {
     0x1: "invalid state",
@@ -115,12 +142,15 @@ class SpinCoaterSettings:
         Of the motor; what it may accelerate with.
     park_angle:
         Where the chuck stands for the gripper, 0 to 1 turn.
+    watchdog:
+        Silence after which the motor is disarmed in mid-spin; 0 for never.
     """
 
     max_speed: Annotated[float, "rpm"]
     max_acceleration: Annotated[float, "rpm/s"] = 5000.0
     current_limit: Annotated[float, "A"] = 10.0
     park_angle: Annotated[float, "turn"] = 0.0
+    watchdog: Annotated[float, "s"] = 2.0
     baudrate: int = 115200
 
 
@@ -132,44 +162,58 @@ class ODriveClient:
 
     def identity(self) -> dict[str, str]:
         """Return hardware, firmware and serial number by the names that ``i`` uses."""
-        with self.link.lock:
-            lines = [self.link.ask(b"i\n", end=b"\r\n")]
-            if lines[0].startswith(b"Hardware version"):
-                lines += [self.link.read(b"\r\n") for _ in range(2)]
-        told = (line.decode("ascii", "replace").partition(": ") for line in lines)
-        return {name: value for name, _, value in told}
+
+        def once() -> dict[str, str]:
+            answers = self.link.ask_lines(
+                checked("i"),
+                lambda line: not line.startswith((b"Hardware", b"Firmware")),
+                end=END,
+            )
+            told = [self._unpacked("i", one).partition(": ") for one in answers]
+            if told[0][0] != "Hardware version":
+                raise BadReply(f"{self.link.place}: 'i' answered {answers[0]!r}")
+            return {name: value for name, _, value in told}
+
+        return self.link.again(once)
 
     def read(self, name: str) -> float:
-        """Return a property."""
-        place = self.link.place
-        answer = self.link.ask(b"r " + plain(name, place=place) + b"\n", end=b"\r\n")
-        return number(self._accepted(name, answer), place=f"{place}: {name}")
+        """Return a property that is no whole number."""
+        return self._value(name, whole=False)
+
+    def read_whole(self, name: str) -> int:
+        """Return a property that is a whole number, or yes or no."""
+        return int(self._value(name, whole=True))
 
     def write(self, name: str, value: float) -> None:
         """Write a property; a success is not answered."""
         text = f"{value}" if isinstance(value, int) else f"{value:.6f}"
-        message = plain(f"w {name} {text}", place=self.link.place) + b"\n"
-        self.link.tell(message)
+        self._tell(f"w {name} {text}")
 
     def configure(self, name: str, value: float) -> None:
-        """Write a property and read it again, in case it was refused."""
-        with self.link.lock:
-            self.write(name, value)
-            told = self.read(name)
-        if not math.isclose(told, value, rel_tol=1e-5, abs_tol=1e-5):
-            raise Fault(f"{self.link.place}: {name} is {told:g}, not {value:g}")
+        """Write a property and read it again, in case it was refused or not heard."""
+        for _ in range(2):
+            with self.link.lock:
+                self.write(name, value)
+                told = self._value(name, whole=isinstance(value, int))
+            if math.isclose(told, value, rel_tol=1e-5, abs_tol=1e-5):
+                return
+        raise Fault(f"{self.link.place}: {name} is {told:g}, not {value:g}")
 
     def estimates(self) -> tuple[float, float]:
         """Return what the encoder says: turns, and turns/s."""
-        answer = self._accepted("f 0", self.link.ask(b"f 0\n", end=b"\r\n"))
-        words = answer.split()
-        if len(words) != 2:
-            raise BadReply(f"{self.link.place}: 'f 0' answered {answer!r}")
-        place = self.link.place
-        return number(words[0], place=place), number(words[1], place=place)
+
+        def once() -> tuple[float, float]:
+            words = self._ask("f 0").split()
+            if len(words) != 2:
+                raise BadReply(f"{self.link.place}: 'f 0' answered {words}")
+            place = self.link.place
+            turns, speed = (number(word.encode(), place=place) for word in words)
+            return turns, speed
+
+        return self.link.again(once)
 
     def state(self) -> int:
-        return int(self.read("axis0.current_state"))
+        return self.read_whole("axis0.current_state")
 
     def request(self, state: int) -> None:
         """Ask for an axis state; it is reached later, or not."""
@@ -177,31 +221,92 @@ class ODriveClient:
 
     def errors(self) -> str:
         """Return what is wrong, in words; ``""`` if nothing is."""
-        if not int(self.read("axis0.error")):
+        if not self.read_whole("axis0.error"):
             return ""
         found = []
         for source, bits in SOURCES.items():
-            if mask := int(self.read(f"{source}.error")):
+            if mask := self.read_whole(f"{source}.error"):
                 known = ", ".join(text for bit, text in bits.items() if mask & bit)
                 found.append(f"{source}.error {mask:#x} ({known or 'not listed'})")
         return "; ".join(found)
 
     def clear(self) -> None:
         """Forget the errors."""
-        self.link.tell(b"sc\n")
+        self._tell("sc")
 
     def go_to(self, turns: float) -> None:
         """Turn to an absolute place, gently."""
-        self.link.tell(f"t 0 {turns:.6f}\n".encode("ascii"))
+        self._tell(f"t 0 {turns:.6f}")
+
+    def goal(self) -> float:
+        """Return the place that it was told to turn to."""
+        return self.read("axis0.controller.input_pos")
+
+    def guard(self, seconds: float) -> None:
+        """Arm the watchdog."""
+        self.configure("axis0.config.watchdog_timeout", float(seconds))
+        self.feed()
+        self.configure("axis0.config.enable_watchdog", 1)
+
+    def unguard(self) -> None:
+        """Disarm the watchdog."""
+        self.configure("axis0.config.enable_watchdog", 0)
+
+    def feed(self) -> None:
+        """Feed the watchdog; not answered."""
+        self._tell("u 0")
 
     def coast(self) -> None:
         """Take the current off the motor, now."""
         self.link.tell(b"w axis0.requested_state 1\n", urgent=True)
 
-    def _accepted(self, question: str, answer: bytes) -> bytes:
-        if answer.startswith((b"invalid", b"unknown", b"not implemented")):
-            raise Rejected(f"{self.link.place}: {question!r} answered {answer!r}")
+    def _tell(self, text: str) -> None:
+        self.link.tell(checked(plain(text, place=self.link.place).decode()))
+
+    def _ask(self, text: str) -> str:
+        """Ask once; return the answer, accepted and without its checksum."""
+        message = checked(plain(text, place=self.link.place).decode())
+        answer = self._unpacked(text, self.link.ask(message, end=END))
+        if answer.startswith(("invalid", "unknown", "not implemented")):
+            raise Rejected(f"{self.link.place}: {text!r} answered {answer!r}")
         return answer
+
+    def _value(self, name: str, *, whole: bool) -> float:
+        def once() -> float:
+            answer = self._ask(f"r {name}")
+            if whole != answer.lstrip("-").isdecimal():
+                kind = "a whole number" if whole else "a decimal number"
+                raise BadReply(
+                    f"{self.link.place}: {name} answered {answer!r}, not {kind}"
+                )
+            return number(answer.encode(), place=f"{self.link.place}: {name}")
+
+        return self.link.again(once)
+
+    def _unpacked(self, question: str, answer: bytes) -> str:
+        text = answer.decode("ascii", "replace")
+        body, _, check = text.rpartition("*")
+        if not text.isascii() or check.strip() != str(checksum(body)):
+            raise BadReply(
+                f"{self.link.place}: {question!r} answered {answer!r}: wrong checksum"
+            )
+        return body
+
+
+def checksum(text: str) -> int:
+    """Return the exclusive or of all characters.
+
+    Examples
+    --------
+    >>> checksum("r vbus_voltage ")
+    93
+    """
+    return reduce(lambda total, letter: total ^ ord(letter), text, 0)
+
+
+def checked(text: str) -> bytes:
+    """Return a line with its checksum."""
+    return f"{text}*{checksum(text)}\n".encode("ascii")
 
 
 class SpinCoater(Instrument):
@@ -214,23 +319,28 @@ class SpinCoater(Instrument):
     mean_speed = Component(ReadBack, units="rpm", precision=1)
     turns = Component(ReadBack, units="turn", precision=2)
     angle = Component(ReadBack, units="turn", precision=3)
+    place = Component(ReadBack, units="turn", precision=3)
     vbus = Component(ReadBack, units="V", precision=2)
 
     def make_link(self, port: str) -> Link:
-        return Link(port, baudrate=self.settings.baudrate, name=self.name)
+        return Link(
+            port,
+            baudrate=self.settings.baudrate,
+            timeout=ANSWERING,
+            quiet=QUIET,
+            name=self.name,
+        )
 
     @property
     def client(self) -> ODriveClient:
         return ODriveClient(self.link)
 
-    def connect(self) -> Identity:
-        self.link.open()
-        told = self.client.identity()
-        if "Hardware version" not in told:
-            raise WrongModel(
-                f"{self.place}: 'i' answered {next(iter(told))!r}; "
-                "the lab file promises an ODrive v3"
-            )
+    def identify(self) -> Identity:
+        within(self.settings.watchdog, 0.0, 3600.0, f"{self.name}: watchdog", "s")
+        try:
+            told = self.client.identity()
+        except (BadReply, Rejected) as error:
+            raise WrongModel(f"{error}; the lab file promises an ODrive v3") from error
         return Identity(
             "ODrive Robotics",
             f"ODrive {told['Hardware version']}",
@@ -238,31 +348,41 @@ class SpinCoater(Instrument):
             told.get("Firmware version", ""),
         )
 
-    def prepare(self) -> None:
+    def set_up(self, cancelled: threading.Event) -> None:
         """Clear old errors, calibrate if closed loop is refused, and stay idle."""
-        client, never = self.client, threading.Event()
+        client = self.client
+        client.unguard()  # one that a process left armed when it died
         client.clear()
         if client.state() != IDLE:
-            client.request(IDLE)
-            self._until_state(IDLE, STATE_TIME, never)
-        client.request(CLOSED_LOOP)
+            self._enter(IDLE, STATE_TIME, cancelled)
         try:
-            self._until_state(CLOSED_LOOP, STATE_TIME, never)
+            self._enter(CLOSED_LOOP, STATE_TIME, cancelled)
         except Fault:
             client.clear()
+            self.go_on(cancelled)
             client.request(CALIBRATION)
-            self.pause(POLL, never)
-            self._until_state(IDLE, CALIBRATION_TIME, never)
-            client.request(CLOSED_LOOP)
-            self._until_state(CLOSED_LOOP, STATE_TIME, never)
-        client.request(IDLE)
-        self._until_state(IDLE, STATE_TIME, never)
+            self.pause(POLL, cancelled)
+            self._until_state(IDLE, CALIBRATION_TIME, cancelled)
+            self._enter(CLOSED_LOOP, STATE_TIME, cancelled)
+        self._enter(IDLE, STATE_TIME, cancelled)
         self.refresh()
-        self.ready()
 
     def refresh(self) -> None:
-        self.angle.keep(self.client.estimates()[0] % 1.0)
+        self._keep_place(self.client.estimates()[0])
         self.vbus.keep(self.client.read("vbus_voltage"))
+
+    def look(self) -> dict[str, Any]:
+        """Return axis state, encoder and errors; a spin adds its turns to the place.
+
+        A controller that was switched off counts from 0 again.
+        """
+        place, speed = self.client.estimates()
+        return {
+            "state": self.client.state(),
+            "place_turn": place,
+            "speed_turn_s": speed,
+            "errors": self.client.errors(),
+        }
 
     def start(self, spin: Spin) -> DeviceStatus:
         """Spin; done when the chuck is at rest at its park angle, motor idle."""
@@ -286,18 +406,9 @@ class SpinCoater(Instrument):
         client = self.client
         speed, acceleration = spin.speed / 60.0, spin.acceleration / 60.0
         deadline = self.clock.now() + allowed
-        config = "axis0.controller.config"
         self._no_errors("before a spin")
-        client.configure("axis0.motor.config.current_lim", self.settings.current_limit)
-        client.configure(
-            f"{config}.vel_limit", HEADROOM * self.settings.max_speed / 60.0
-        )
-        client.configure(f"{config}.vel_ramp_rate", acceleration)
-        client.configure(f"{config}.control_mode", VELOCITY)
-        client.configure(f"{config}.input_mode", RAMP)
-        client.configure("axis0.controller.input_vel", 0.0)
-        client.request(CLOSED_LOOP)
-        self._until_state(CLOSED_LOOP, STATE_TIME, cancelled)
+        self._configure(acceleration)
+        self._enter(CLOSED_LOOP, STATE_TIME, cancelled)
         self.vbus.keep(client.read("vbus_voltage"))
         begin = client.estimates()[0]
         plateau = begin + speed**2 / (2.0 * acceleration)
@@ -316,9 +427,26 @@ class SpinCoater(Instrument):
         self._until_rest(deadline, cancelled)
         self.turns.keep(client.estimates()[0] - begin)
         self._park(deadline, cancelled)
-        client.request(IDLE)
-        self._until_state(IDLE, STATE_TIME, cancelled)
+        self._enter(IDLE, STATE_TIME, cancelled)
+        client.unguard()
         self._no_errors("after a spin")
+
+    def _configure(self, acceleration: float) -> None:
+        """Set everything anew, turns/s²; the watchdog as well, and last."""
+        client, config = self.client, "axis0.controller.config"
+        client.configure("axis0.motor.config.current_lim", self.settings.current_limit)
+        client.configure(f"{config}.vel_limit", self._limit)
+        client.configure(f"{config}.vel_ramp_rate", acceleration)
+        client.configure(f"{config}.control_mode", VELOCITY)
+        client.configure(f"{config}.input_mode", RAMP)
+        client.configure("axis0.controller.input_vel", 0.0)
+        if self.settings.watchdog:
+            client.guard(self.clock.lasting(self.settings.watchdog, ALIVE))
+
+    @property
+    def _limit(self) -> float:
+        """Turns/s at which the controller gives up."""
+        return HEADROOM * self.settings.max_speed / 60.0
 
     def _until_rest(self, deadline: float, cancelled: threading.Event) -> None:
         resting_since = math.inf
@@ -334,45 +462,79 @@ class SpinCoater(Instrument):
 
     def _park(self, deadline: float, cancelled: threading.Event) -> None:
         """Turn on to the park angle, so that the gripper finds the sample square."""
-        here = self.client.estimates()[0]
+        client = self.client
+        here = client.estimates()[0]
         target = math.ceil(here - self.settings.park_angle) + self.settings.park_angle
-        self.go_on(cancelled)
-        self.client.go_to(target)
+        for last in (False, True):  # an absolute place may be told again
+            self.go_on(cancelled)
+            client.go_to(target)
+            if math.isclose(goal := client.goal(), target, rel_tol=1e-5, abs_tol=1e-3):
+                break
+            if last:
+                raise Fault(f"{self.where}: turns to {goal:g} turns, not to {target:g}")
         while True:
-            here, speed = self.client.estimates()
+            here, speed = client.estimates()
             if abs(here - target) <= PARKED and abs(speed) <= REST:
                 break
             self._still_spinning(deadline, cancelled)
             self.pause(POLL, cancelled)
-        self.angle.keep(here % 1.0)
+        self._keep_place(here)
+
+    def _keep_place(self, turns: float) -> None:
+        self.place.keep(turns)
+        self.angle.keep(turns % 1.0)
 
     def _still_spinning(self, deadline: float, cancelled: threading.Event) -> None:
-        if self.client.state() != CLOSED_LOOP:
+        client = self.client
+        client.feed()
+        # One answer that says otherwise may be a late one.
+        if client.state() != CLOSED_LOOP and client.state() != CLOSED_LOOP:
             self.go_on(cancelled)  # it may be our own stop
-            raise Fault(
-                f"{self.place}: the motor gave up in mid-spin: "
-                f"{self.client.errors() or 'no error is told'}"
-            )
+            if errors := client.errors():
+                raise Fault(f"{self.where}: the motor gave up in mid-spin: {errors}")
+            limit = client.read("axis0.controller.config.vel_limit")
+            if not math.isclose(limit, self._limit, rel_tol=1e-4):
+                raise Restarted(
+                    f"{self.where}: has forgotten its settings in mid-spin: it was "
+                    "switched off"
+                )
+            raise Fault(f"{self.where}: is idle in mid-spin, and tells no error")
         if self.clock.now() > deadline:
             raise Fault(
-                f"{self.place}: the spin took much longer than its turns should"
+                f"{self.where}: the spin took much longer than its turns should"
             )
 
+    def _enter(self, state: int, allowed: float, cancelled: threading.Event) -> None:
+        """Request an axis state, once more if it is not heard, and wait for it."""
+        self.go_on(cancelled)
+        self.client.request(state)
+        self._until_state(state, allowed, cancelled, lambda: self.client.request(state))
+
     def _until_state(
-        self, state: int, allowed: float, cancelled: threading.Event
+        self,
+        state: int,
+        allowed: float,
+        cancelled: threading.Event,
+        remind: Callable[[], None] = lambda: None,
     ) -> None:
         deadline = self.clock.now() + allowed
+        reminded = False
         while (now := self.client.state()) != state:
-            if (errors := self.client.errors()) or self.clock.now() > deadline:
+            self.client.feed()
+            errors, late = self.client.errors(), self.clock.now() > deadline
+            if errors or (late and reminded):
                 raise Fault(
-                    f"{self.place}: axis state is {now}, not {state}: "
-                    f"{errors or f'not reached within {allowed:g} s'}"
+                    f"{self.where}: axis state is {now}, not {state}: "
+                    f"{errors or f'not reached within {2 * allowed:g} s'}"
                 )
             self.pause(POLL, cancelled)
+            if late:
+                remind()
+                deadline, reminded = self.clock.now() + allowed, True
 
     def _no_errors(self, when: str) -> None:
         if errors := self.client.errors():
-            raise Fault(f"{self.place}: {when}: {errors}")
+            raise Fault(f"{self.where}: {when}: {errors}")
 
     def make_safe(self) -> None:
         """Request idle; a chuck that spins coasts down by itself."""

@@ -99,7 +99,7 @@ class Profilometer(Instrument):
         self, name: str, *, port: str, settings: ProfilometerSettings, clock: Clock
     ) -> None:
         super().__init__(name, port=port, settings=settings, clock=clock)
-        self.client = FolderClient(Path(port), settings.files, self.place)
+        self.client = FolderClient(Path(port), settings.files, self.where)
         self._seen: frozenset[str] = frozenset()
 
     def make_link(self, port: str) -> Link:
@@ -116,8 +116,10 @@ class Profilometer(Instrument):
 
     def prepare(self) -> None:
         """Take what is there for old."""
+        with self._guard:
+            self._cancelled = threading.Event()
+            self._stopped = False
         self._seen = frozenset(self.client.names())
-        self.ready()
 
     def trigger(self) -> DeviceStatus:
         """Wait for the next file and read it; done when it has been read."""
@@ -146,12 +148,12 @@ class Profilometer(Instrument):
             self._seen = frozenset(names)
             self._keep(fresh[-1], text)
         raise LinkTimeout(
-            f"{self.place}: no new file {self.settings.files} within {patience:g} s; "
+            f"{self.where}: no new file {self.settings.files} within {patience:g} s; "
             f"the last is {names[-1] if names else 'none'}"
         )
 
     def _keep(self, name: str, text: str) -> None:
-        step = step_of(read_profile(text, f"{self.place}: {name}"))
+        step = step_of(read_profile(text, f"{self.where}: {name}"))
         self.thickness.keep(step.height)
         self.uncertainty.keep(step.uncertainty)
         self.file.keep(name)

@@ -3,20 +3,36 @@ r"""What a computer says to a SCPI instrument: questions, commands, and the erro
 A refused command is not answered; the refusal waits in the instrument's error queue,
 so every configuration ends by reading that queue. Messages end in ``\n`` both ways, and
 a question is sent only after the answer to the one before it has been read.
+
+A question changes nothing, so that one whose answer is lost is asked again; the one for
+an error takes it from the queue, which is harmless. What is set is read again, and what
+then says otherwise is asked once more before it is believed.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from instruments.errors import BadReply, Fault, LinkTimeout, Rejected, WrongModel
 from instruments.framing import plain
-from instruments.link import Identity, Link
+from instruments.link import SILENCE, Identity, Link
 
 END = b"\n"
+ANSWERING = 1.0
+"""Real seconds for an answer that is not a reading; *IDN? at 4800 baud takes 0.2 s."""
 MOST_ERRORS = 32
+Value = TypeVar("Value")
 _ERROR = re.compile(r'([+-]?\d+),"([^"]*)"')
+
+
+def scpi_link(port: str, baudrate: int, name: str) -> Link:
+    """Return a link, not yet open, that waits as long as such an instrument needs."""
+    return Link(
+        port, baudrate=baudrate, timeout=ANSWERING, quiet=ANSWERING / 2, name=name
+    )
 
 
 class Scpi:
@@ -44,14 +60,7 @@ class Scpi:
             If there is no answer because the instrument refused the question; says
             what is in its error queue.
         """
-        try:
-            answer = self._ask(question, timeout)
-        except LinkTimeout as silence:
-            self.check(question, cause=silence)
-            raise
-        if not (answer.isascii() and answer.isprintable()):
-            raise BadReply(f"{self.place}: {question!r} answered {answer!r}: not text")
-        return answer
+        return self._asked(question, lambda answer: answer, timeout)
 
     def tell(self, command: str, *, urgent: bool = False) -> None:
         """Send a command that is not answered."""
@@ -69,35 +78,46 @@ class Scpi:
 
         9.9E37 is a number here: whoever asks knows what it stands for.
         """
-        answer = self.ask(question, timeout=timeout)
-        try:
-            values = [float(word) for word in answer.split(",")]
-        except ValueError as error:
-            raise BadReply(
-                f"{self.place}: {question!r} answered {answer!r}: not numbers"
-            ) from error
-        if len(values) != count:
-            raise BadReply(
-                f"{self.place}: {question!r} answered {answer!r}: "
-                f"{len(values)} numbers, not {count}"
-            )
-        return values
+
+        def read(answer: str) -> list[float]:
+            try:
+                values = [float(word) for word in answer.split(",")]
+            except ValueError:
+                values = [math.nan]
+            if not all(math.isfinite(value) for value in values):
+                raise BadReply(
+                    f"{self.place}: {question!r} answered {answer!r}: not numbers"
+                )
+            if len(values) != count:
+                raise BadReply(
+                    f"{self.place}: {question!r} answered {answer!r}: "
+                    f"{len(values)} numbers, not {count}"
+                )
+            return values
+
+        return self._asked(question, read, timeout)
+
+    def says(self, question: str, wanted: Callable[[str], bool]) -> tuple[bool, str]:
+        """Return whether an answer is the wanted one, and the answer.
+
+        An unwanted one may be another question's, come late: it is asked for twice.
+        """
+        answer = self.ask(question)
+        if not wanted(answer):
+            self.link.settle(SILENCE)
+            answer = self.ask(question)
+        return wanted(answer), answer
 
     def error(self) -> tuple[int, str]:
         """Take one error from the queue; code 0 when there is none."""
-        answer = self._ask(self._error, None)
-        match = _ERROR.fullmatch(answer.strip())
-        if match is None:
-            raise BadReply(
-                f'{self.place}: {self._error!r} answered {answer!r}, not <code>,"<text>"'
-            )
-        return int(match[1]), match[2]
+        return self.link.again(self._take_error)
 
     def check(self, what: str, *, cause: Exception | None = None) -> None:
         """Raise `Rejected` naming what was said if the error queue is not empty."""
         found = []
         for _ in range(MOST_ERRORS):
-            code, text = self.error()
+            # After a silence a second one is enough to know that nobody is there.
+            code, text = self.error() if cause is None else self._take_error()
             if code == 0:
                 break
             found.append(f'{code:+d},"{text}"')
@@ -130,7 +150,10 @@ class Scpi:
         """
         for command in commands:
             self.tell(command)
-        answers = {question: self.ask(question) for question in expected or {}}
+        answers = {
+            question: self.says(question, wanted.__eq__)
+            for question, wanted in (expected or {}).items()
+        }
         code, text = self.error()
         if code:
             self.tell("*CLS")
@@ -142,9 +165,10 @@ class Scpi:
                 f"none of them was refused when sent again"
             )
         for question, wanted in (expected or {}).items():
-            if answers[question] != wanted:
+            right, answer = answers[question]
+            if not right:
                 raise Fault(
-                    f"{self.place}: {question!r} answered {answers[question]!r}, "
+                    f"{self.place}: {question!r} answered {answer!r}, "
                     f"not {wanted!r} as it was set"
                 )
 
@@ -156,14 +180,47 @@ class Scpi:
         model:
             How the second of the four words of ``*IDN?`` must begin.
         """
-        answer = self._ask("*IDN?", None)
-        words = [word.strip() for word in answer.split(",", 3)]
-        if len(words) != 4 or not words[1].startswith(model):
-            raise WrongModel(
-                f"{self.place}: '*IDN?' answered {answer!r}; the lab file promises "
-                f"{model!r}"
+
+        def once() -> Identity:
+            answer = self._ask("*IDN?", None)
+            words = [word.strip() for word in answer.split(",", 3)]
+            if len(words) != 4 or not words[1].startswith(model):
+                raise BadReply(f"{self.place}: '*IDN?' answered {answer!r}")
+            return Identity(*words)
+
+        try:
+            return self.link.again(once)
+        except BadReply as other:
+            raise WrongModel(f"{other}; the lab file promises {model!r}") from other
+
+    def _asked(
+        self, question: str, read: Callable[[str], Value], timeout: float | None
+    ) -> Value:
+        """Ask, and again; a question that is refused is not asked again."""
+
+        def once() -> Value:
+            try:
+                answer = self._ask(question, timeout)
+            except LinkTimeout as silence:
+                self.check(question, cause=silence)
+                raise
+            if not (answer.isascii() and answer.isprintable()):
+                raise BadReply(
+                    f"{self.place}: {question!r} answered {answer!r}: not text"
+                )
+            return read(answer)
+
+        return self.link.again(once)
+
+    def _take_error(self) -> tuple[int, str]:
+        answer = self._ask(self._error, None)
+        match = _ERROR.fullmatch(answer.strip())
+        if match is None:
+            raise BadReply(
+                f"{self.place}: {self._error!r} answered {answer!r}, "
+                'not <code>,"<text>"'
             )
-        return Identity(*words)
+        return int(match[1]), match[2]
 
     def _ask(self, question: str, timeout: float | None) -> str:
         message = plain(question, place=self.place) + END

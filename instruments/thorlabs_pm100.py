@@ -26,6 +26,7 @@ Safe state: nothing to do; it only looks.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -33,10 +34,10 @@ from ophyd import Component
 from ophyd.status import DeviceStatus
 
 from instruments.device import Instrument
-from instruments.errors import Fault, WrongModel
+from instruments.errors import BadReply, Fault, Restarted, WrongModel
 from instruments.framing import within
 from instruments.link import Identity, Link
-from instruments.scpi import Scpi
+from instruments.scpi import Scpi, scpi_link
 from instruments.signals import ReadBack
 
 OVER_RANGE = 9e37
@@ -76,9 +77,12 @@ class Pm100Client:
 
     def head(self) -> str:
         """Return the name of the head."""
-        answer = self.scpi.ask("SYST:SENS:IDN?")
+        question = "SYST:SENS:IDN?"
+        _, answer = self.scpi.says(question, lambda told: told.count(",") == 5)
         words = [word.strip(' "') for word in answer.split(",")]
-        if len(words) != 6 or words[3] == "0":
+        if len(words) != 6:
+            raise BadReply(f"{self.place}: {question!r} answered {answer!r}")
+        if words[3] == "0":
             raise WrongModel(
                 f"{self.place}: 'SYST:SENS:IDN?' answered {answer!r}: no head"
             )
@@ -99,11 +103,24 @@ class Pm100Client:
     def _set(self, header: str, value: str) -> None:
         """Set something and read it back."""
         self.scpi.tell(f"{header} {value}")
-        says = self.scpi.ask(f"{header}?")
-        if says != value and not _same_number(says, value):
+        right, says = self.scpi.says(
+            f"{header}?", lambda told: told == value or _same_number(told, value)
+        )
+        if not right:
             self.scpi.check(f"{header} {value}")
             raise Fault(
                 f"{self.place}: '{header}?' answered {says!r} after '{header} {value}'"
+            )
+
+    def reads_at(self, wavelength: float) -> None:
+        """Raise `Restarted` if it reads at another wavelength (nm) than this."""
+        right, says = self.scpi.says(
+            "SENS:CORR:WAV?", lambda told: _same_number(told, f"{wavelength:g}")
+        )
+        if not right:
+            raise Restarted(
+                f"{self.place}: reads at {says} nm, not at {wavelength:g} nm as it was "
+                "told: it was switched off"
             )
 
     def power(self, timeout: float) -> float:
@@ -126,7 +143,7 @@ class PowerMeter(Instrument):
     wavelength = Component(ReadBack, units="nm", precision=1, kind="config")
 
     def make_link(self, port: str) -> Link:
-        return Link(port, baudrate=self.settings.baudrate, name=self.name)
+        return scpi_link(port, self.settings.baudrate, self.name)
 
     @property
     def client(self) -> Pm100Client:
@@ -137,28 +154,29 @@ class PowerMeter(Instrument):
         """Lab seconds of one reading."""
         return self.settings.averaging * SAMPLE_TIME
 
-    def connect(self) -> Identity:
+    def identify(self) -> Identity:
         within(self.settings.averaging, 1, 3000, f"{self.name}: averaging", "samples")
-        self.link.open()
         identity = self.client.identity(self.settings.model)
         self.client.head()
         return identity
 
-    def prepare(self) -> None:
+    def set_up(self, cancelled: threading.Event) -> None:
         """Set wavelength and averaging; the head must know the wavelength."""
         self.client.configure(self.settings.wavelength, self.settings.averaging)
         self.wavelength.keep(self.settings.wavelength)
-        self.ready()
 
     def trigger(self) -> DeviceStatus:
         """Take one reading; done when it has been answered."""
-        return self.begin(lambda _: self.refresh(), within=self.reading_time)
+        return self.begin(
+            lambda _: self._asked(self.refresh), within=self.reading_time, alone=False
+        )
 
     def refresh(self) -> None:
         timeout = READING_TIME + self.clock.real(2.0 * self.reading_time)
         power = self.client.power(timeout)
         if abs(power) > OVER_RANGE:
-            raise Fault(f"{self.place}: 'READ?' answered {power:g}: over range")
+            raise Fault(f"{self.where}: 'READ?' answered {power:g}: over range")
+        self.client.reads_at(self.settings.wavelength)
         self.power.keep(power)
         self.dark.keep(self.client.dark())
 

@@ -21,6 +21,7 @@ GRIPPER = "gripper"
 CARRYING = ("transfer", "put_away")
 """Operations that change the slot a sample is in."""
 
+FAILED = TrialStatus.FAILED
 IN_FLIGHT = (TrialStatus.PROPOSED, TrialStatus.PREPARING, TrialStatus.MEASURING)
 
 
@@ -31,6 +32,10 @@ class Trial:
     ``at`` is the slot its sample is in, ``home`` the rack slot it was born in;
     ``following`` is the index of the recipe's next step; ``acting`` the id of the act
     that has been intended and has not ended; ``runs`` the run uid of each step done.
+    ``restarts`` counts the samples that were discarded, ``retries`` how often a step
+    that had not happened was attempted again; ``made`` holds what a parameter of the
+    candidate really was, where that is not what was asked; ``done_at`` is when its last
+    step ended, in Unix seconds. A person may have it rest, or ``condemned`` its sample.
     """
 
     id: str
@@ -49,6 +54,12 @@ class Trial:
     measurements: tuple[Measurement, ...] = ()
     observation: Observation | None = None
     reason: str = ""
+    restarts: int = 0
+    retries: Mapping[str, int] = field(default_factory=dict)
+    made: Mapping[str, float] = field(default_factory=dict)
+    done_at: float = 0.0
+    resting: bool = False
+    condemned: str = ""
 
     @property
     def in_flight(self) -> bool:
@@ -62,10 +73,21 @@ class Trial:
             return None
         return self.recipe.steps[self.following]
 
+    @property
+    def last_step(self) -> Step | None:
+        """The step done last, or None before the first."""
+        if self.recipe is None or not self.following:
+            return None
+        return self.recipe.steps[self.following - 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An intended act: who does what to which sample."""
+    """An intended act: who does what to which sample.
+
+    ``at`` is when it was intended, in Unix seconds; ``duration`` what is expected, in
+    lab seconds.
+    """
 
     id: str
     trial: str
@@ -74,6 +96,44 @@ class Act:
     station: str
     sample: str
     parameters: Mapping[str, Any]
+    at: float = 0.0
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether an act happened: open until its act has ended in the ledger.
+
+    ``answer`` is one of `ANSWERS`, empty until a person (``who``) gave one. Of a
+    transfer ``yes`` and ``no`` say where its sample is: source, gripper or target.
+    """
+
+    id: str
+    act: Act
+    text: str
+    at: float
+    yes: str = ""
+    no: str = ""
+    answer: str = ""
+    who: str = ""
+
+
+ANSWERS = ("happened", "did-not", "discard")
+"""It happened; it did not; discard the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfService:
+    """Why a station takes no more steps: ``drains`` while what it holds is finished.
+
+    ``by_fault``: the instruments said so, not a person; it is ``returning`` while they
+    are prepared because a person wants it back.
+    """
+
+    reason: str
+    drains: bool
+    by_fault: bool
+    returning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +152,11 @@ class Progress:
 
     ``acting`` holds the acts that were intended and have not ended; ``strays`` the
     samples that have to be put away; ``used`` the rack slots whose substrate is taken;
-    ``paused`` says why it was stopped before its end, ``ended`` why it ended;
-    ``excused`` are the trials that had failed when a person last resumed it.
+    ``questions`` the acts of which a person is asked whether they happened; ``out`` the
+    stations out of service; ``held`` whether a person has it ``paused`` or ``draining``;
+    ``stop`` who wants it stopped at once. ``paused`` says why its flow ended before its
+    end, ``ended`` why it ended; ``excused`` are the trials that had failed when a person
+    last resumed it.
     """
 
     trials: Mapping[str, Trial] = field(default_factory=dict)
@@ -101,6 +164,10 @@ class Progress:
     strays: Mapping[str, Stray] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
     excused: frozenset[str] = frozenset()
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    out: Mapping[str, OutOfService] = field(default_factory=dict)
+    held: str = ""
+    stop: str = ""
     paused: str = ""
     ended: str = ""
     good: bool = False
@@ -132,12 +199,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a campaign may spend and how many trials go at once."""
+    """What a campaign may spend, how many trials go at once, which stations have twins."""
 
     trials: int
     in_flight: int
     substrates: int
     failures_in_a_row: int = 3
+    twins: Mapping[str, str] = field(default_factory=dict)
+
+    def stuck(self, progress: Progress) -> list[str]:
+        """Return the stations out of service whose work no twin can take over."""
+        return [
+            name
+            for name in progress.out
+            if name not in self.twins or self.twins[name] in progress.out
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +230,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nothing more is to be started."""
+    """Nothing more is to be started; ``resumable``: for now."""
 
     reason: str
     good: bool
+    resumable: bool = False
 
 
 def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
@@ -165,13 +242,19 @@ def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
 
     A campaign stops when its trials are spent, when the rack has no bare substrate
     left, or when ``failures_in_a_row`` trials failed one after the other: then the
-    lab is broken and not the recipes.
+    lab is broken and not the recipes. It drains, that is, ends what it has begun and
+    can be resumed, when a person wants it to or when a station without a twin has
+    reported a fault.
     """
     begun, going = len(progress.trials), len(progress.in_flight)
     if progress.failures_in_a_row >= rules.failures_in_a_row:
         if going:
             return Wait()
         return Stop(f"{progress.failures_in_a_row} trials in a row failed", good=False)
+    if progress.held == "paused":
+        return Wait()
+    if begun < rules.trials and (why := draining(rules, progress)):
+        return Wait() if going else Stop(why, good=False, resumable=True)
     room = min(
         rules.trials - begun,
         rules.in_flight - going,
@@ -186,113 +269,218 @@ def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
     return Stop("the rack has no bare substrate left", good=True)
 
 
+def draining(rules: Rules, progress: Progress) -> str:
+    """Return why a campaign begins no more trials for now, ``""`` if it does."""
+    if progress.held == "draining":
+        return "drained, as a person wanted"
+    stuck = [name for name in rules.stuck(progress) if progress.out[name].by_fault]
+    return "; ".join(
+        f"station {name} is out of service: {progress.out[name].reason}"
+        for name in stuck
+    )
+
+
 def fold(events: Iterable[Event], progress: Progress | None = None) -> Progress:
     """Return the state after ``events``, beginning from ``progress`` or from nothing.
 
     An event that cannot follow from the state (for a trial that is not known, say)
     leaves it as it is: the ledger is never edited, so it is never refused either.
     """
-    now = progress or Progress()
-    trials, acting, strays = dict(now.trials), dict(now.acting), dict(now.strays)
-    used, paused, ended = set(now.used), now.paused, now.ended
-    good, seq, excused = now.good, now.seq, now.excused
+    state = _State(progress or Progress())
     for event in events:
-        seq, data, kind = event.seq, event.data, event.kind
-        if kind == "campaign.ended":
-            ended, good = str(data["reason"]), bool(data["good"])
-        elif kind == "campaign.paused":
-            paused = str(data["reason"])
-        elif kind == "campaign.resumed":
-            paused, ended, good = "", "", False
-            excused = frozenset(
-                one.id for one in trials.values() if one.status is TrialStatus.FAILED
+        state.take(event)
+    return state.progress()
+
+
+class _State:
+    """A progress while events are folded into it."""
+
+    def __init__(self, now: Progress) -> None:
+        self.now = now
+        self.trials, self.acting = dict(now.trials), dict(now.acting)
+        self.strays, self.questions = dict(now.strays), dict(now.questions)
+        self.out, self.used = dict(now.out), set(now.used)
+
+    def progress(self) -> Progress:
+        return dataclasses.replace(
+            self.now,
+            trials=self.trials,
+            acting=self.acting,
+            strays=self.strays,
+            questions=self.questions,
+            out=self.out,
+            used=frozenset(self.used),
+        )
+
+    def take(self, event: Event) -> None:
+        self.now = dataclasses.replace(self.now, seq=event.seq)
+        if event.kind.startswith("campaign."):
+            self._campaign(event)
+        elif event.kind == "control":
+            self._control(event.data)
+        elif event.kind == "candidate.proposed":
+            candidate = Candidate(event.data["candidate"])
+            self.trials[event.trial] = Trial(event.trial, candidate)
+        trial = self.trials.get(event.trial)
+        if trial is not None:
+            self.trials[event.trial] = self._trial(trial, event)
+
+    def _campaign(self, event: Event) -> None:
+        data, now = event.data, self.now
+        if event.kind == "campaign.ended":
+            now = dataclasses.replace(now, ended=str(data["reason"]), good=data["good"])
+        elif event.kind == "campaign.paused":
+            now = dataclasses.replace(now, paused=str(data["reason"]))
+        elif event.kind == "campaign.resumed":
+            failed = (t.id for t in self.trials.values() if t.status is FAILED)
+            now = dataclasses.replace(
+                now,
+                paused="",
+                ended="",
+                good=False,
+                held="",
+                stop="",
+                excused=frozenset(failed),
             )
-        elif kind == "candidate.proposed":
-            trials[event.trial] = Trial(event.trial, Candidate(data["candidate"]))
-        trial = trials.get(event.trial)
-        if trial is None:
-            continue
+            # The service has prepared every instrument anew, and a person resumed.
+            self.out = {n: one for n, one in self.out.items() if not one.by_fault}
+        self.now = now
+
+    def _control(self, data: Mapping[str, Any]) -> None:
+        """Follow what a person, or a fault, wants of campaign, station or sample."""
+        verb, name = data["verb"], data.get("name", "")
+        if verb in ("stop", "estop"):
+            self.now = dataclasses.replace(self.now, stop=f"{verb} by {data['who']}")
+        elif data["subject"] == "campaign":
+            held = {"pause": "paused", "drain": "draining"}.get(verb, "")
+            self.now = dataclasses.replace(self.now, held=held)
+        elif data["subject"] == "station":
+            out = self.out.pop(name, None)
+            if verb == "resume" and out is not None and out.by_fault:
+                self.out[name] = dataclasses.replace(out, returning=True)
+            if verb in ("pause", "drain"):
+                fault = data.get("via") == "fault"
+                reason = data.get("note") or f"{verb} by {data['who']}"
+                self.out[name] = OutOfService(reason, verb == "drain", fault)
+        elif data["subject"] == "sample":
+            for trial in self.trials.values():
+                if trial.in_flight and trial.sample == name:
+                    words: dict[str, Any] = {"resting": verb == "pause"}
+                    if verb == "discard":
+                        words = {"condemned": data.get("note") or f"by {data['who']}"}
+                    self.trials[trial.id] = dataclasses.replace(trial, **words)
+
+    def _trial(self, trial: Trial, event: Event) -> Trial:
+        """Return a trial after an event of its own."""
+        data, kind = event.data, event.kind
         if kind == "step.intended":
-            act = Act(
-                id=data["action"],
-                trial=trial.id,
-                step=data["step"],
-                operation=data["operation"],
-                station=data["station"],
-                sample=data["sample"],
-                parameters=data["parameters"],
-            )
-            acting[act.id] = act
-            trial = dataclasses.replace(trial, acts=trial.acts + 1)
-            if act.sample == trial.sample and trial.in_flight:
-                trial = dataclasses.replace(trial, acting=act.id)
-        elif kind in ("step.done", "step.failed"):
-            ending = acting.pop(data["action"], None)
-            if ending is not None:
-                trial = _after_act(trial, ending, data, kind == "step.done", strays)
+            return self._intended(trial, event)
+        if kind in ("step.done", "step.failed"):
+            return self._ended(trial, event)
+        if kind == "question.asked":
+            act = self.acting.pop(data["action"], None)
+            if act is not None:
+                question = Question(
+                    *(data["question"], act, data["text"], event.at),
+                    yes=data.get("yes", ""),
+                    no=data.get("no", ""),
+                )
+                self.questions[question.id] = question
+        elif kind == "question.answered":
+            asked = self.questions.get(data["question"])
+            if asked is not None and data["answer"] in ANSWERS:
+                self.questions[asked.id] = dataclasses.replace(
+                    asked, answer=data["answer"], who=data["who"]
+                )
         elif kind == "sample.found":
-            trial = _found(trial, data, strays)
+            trial = _found(trial, data, self.strays)
         elif kind == "sample.discarded":
             if data["at"] != trial.home:
-                strays[trial.sample] = Stray(
-                    trial.sample, data["at"], trial.home, trial.id
-                )
+                self._stray(trial, data["at"])
+            trial = dataclasses.replace(trial, restarts=trial.restarts + 1)
         else:
             trial = _after(trial, event)
             if kind == "trial.started":
-                used.add(trial.home)
+                self.used.add(trial.home)
             elif not trial.in_flight and trial.at not in ("", trial.home):
-                strays[trial.sample] = Stray(
-                    trial.sample, trial.at, trial.home, trial.id
-                )
-        trials[event.trial] = trial
-    return Progress(
-        trials=trials,
-        acting=acting,
-        strays=strays,
-        used=frozenset(used),
-        excused=excused,
-        paused=paused,
-        ended=ended,
-        good=good,
-        seq=seq,
-    )
-
-
-def _after_act(
-    trial: Trial,
-    act: Act,
-    data: Mapping[str, Any],
-    done: bool,
-    strays: dict[str, Stray],
-) -> Trial:
-    """Return a trial after one of its acts has ended."""
-    if act.operation in CARRYING and done:
-        target = act.parameters["target"]
-        if act.sample in strays:
-            stray = strays.pop(act.sample)
-            if target != stray.home:
-                strays[act.sample] = dataclasses.replace(stray, at=target)
-        if act.sample == trial.sample:
-            trial = dataclasses.replace(trial, at=target, lift=False)
-    if trial.acting != act.id:
+                self._stray(trial, trial.at)
         return trial
-    trial = dataclasses.replace(trial, acting="")
-    step = trial.next_step
-    if done and step is not None and act.step == step.name:
+
+    def _stray(self, trial: Trial, at: str) -> None:
+        self.strays[trial.sample] = Stray(trial.sample, at, trial.home, trial.id)
+
+    def _intended(self, trial: Trial, event: Event) -> Trial:
+        data = event.data
+        act = Act(
+            id=data["action"],
+            trial=trial.id,
+            step=data["step"],
+            operation=data["operation"],
+            station=data["station"],
+            sample=data["sample"],
+            parameters=data["parameters"],
+            at=event.at,
+            duration=data.get("duration", 0.0),
+        )
+        self.acting[act.id] = act
+        trial = dataclasses.replace(trial, acts=trial.acts + 1)
+        if act.sample == trial.sample and trial.in_flight:
+            trial = dataclasses.replace(trial, acting=act.id)
+        return trial
+
+    def _ended(self, trial: Trial, event: Event) -> Trial:
+        data, done = event.data, event.kind == "step.done"
+        act = self.acting.pop(data["action"], None)
+        asked = [q for q in self.questions.values() if q.act.id == data["action"]]
+        for question in asked:
+            act = self.questions.pop(question.id).act
+        if act is None:
+            return trial
+        if act.operation in CARRYING and done:
+            trial = self._carried(trial, act)
+        if trial.acting != act.id:
+            return trial
+        count = 0 if done else trial.retries.get(act.step, 0) + 1
         trial = dataclasses.replace(
+            trial, acting="", retries={**trial.retries, act.step: count}
+        )
+        step = trial.next_step
+        if not done or step is None or act.step != step.name:
+            return trial
+        return dataclasses.replace(
             trial,
             runs={**trial.runs, step.name: data["run_uid"]},
             following=trial.following + 1,
+            done_at=data.get("ended") or event.at,
+            made=_made(trial, step, data.get("seconds")),
         )
-    return trial
+
+    def _carried(self, trial: Trial, act: Act) -> Trial:
+        """Return a trial after a sample has been brought to where it was to go."""
+        target = act.parameters["target"]
+        stray = self.strays.pop(act.sample, None)
+        if stray is not None and target != stray.home:
+            self.strays[act.sample] = dataclasses.replace(stray, at=target)
+        if act.sample == trial.sample:
+            trial = dataclasses.replace(trial, at=target, lift=False)
+        return trial
+
+
+def _made(trial: Trial, step: Step, seconds: float | None) -> Mapping[str, float]:
+    """Return what a candidate's parameters really were, a timed step's true one added."""
+    parameter = step.given.get("duration")
+    if seconds is None or parameter is None:
+        return trial.made
+    return {**trial.made, parameter: seconds}
 
 
 def _found(trial: Trial, data: Mapping[str, Any], strays: dict[str, Stray]) -> Trial:
     """Return a trial after its sample was found where it was not expected."""
     sample, at = data["sample"], data["at"]
     if sample in strays:
-        strays[sample] = dataclasses.replace(strays[sample], at=at)
+        stray = strays.pop(sample)
+        if at != stray.home:
+            strays[sample] = dataclasses.replace(stray, at=at)
     if sample == trial.sample:
         trial = dataclasses.replace(trial, at=at)
     return trial
@@ -312,7 +500,13 @@ def _after(trial: Trial, event: Event) -> Trial:
                 at=data["home"],
                 recipe=trial.recipe,
                 acts=trial.acts,
+                restarts=trial.restarts,
             )
+        case "step.ran_on":
+            step = trial.last_step
+            if step is None or step.name != data["step"]:
+                return trial
+            return dataclasses.replace(trial, made=_made(trial, step, data["seconds"]))
         case "recipe.compiled":
             return dataclasses.replace(trial, recipe=recipe_of(data["recipe"]))
         case "measurement":

@@ -1,10 +1,11 @@
 """The command ``polyloop``.
 
-Exit codes: 0 done, 1 the campaign ended in failure, 2 refused input.
+Exit codes: 0 done, 1 the campaign ended in failure or a replay differs, 2 refused input.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,22 @@ from rich.table import Table
 
 from orchestrator.benches.cli import app as benches
 from orchestrator.errors import PolyloopError, Refused
+from orchestrator.operator_commands import (
+    DATA,
+    Data,
+    Id,
+    SampleName,
+    StationName,
+    Who,
+    answer,
+    clear,
+    discard,
+    drain,
+    estop,
+    inbox,
+    pause,
+    subject_of,
+)
 
 if TYPE_CHECKING:
     from orchestrator.campaign import Progress
@@ -32,9 +49,7 @@ app = typer.Typer(
 app.add_typer(benches, name="bench")
 console = Console()
 
-Data = Annotated[
-    Path, typer.Option("--data", help="Where ledger, documents and reports are kept.")
-]
+LEDGER = "POLYLOOP_LEDGER"  # as in orchestrator.database, which is slow to import
 Speed = Annotated[
     float | None,
     typer.Option(
@@ -49,10 +64,6 @@ Bench = Annotated[
     ),
 ]
 Ui = Annotated[bool, typer.Option("--ui/--no-ui", help="Serve the Prefect UI.")]
-Id = Annotated[
-    str, typer.Argument(help="The campaign's id, as `polyloop status` prints it.")
-]
-DATA = Path("polyloop-data")
 
 
 @app.command()
@@ -61,7 +72,7 @@ def check(
 ) -> None:
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
     from orchestrator.config.read_campaign import load_campaign
-    from orchestrator.recipes import compile_recipe, recipe_table
+    from orchestrator.recipes import compile_recipe, recipe_table, safety_lines
     from planners.baseline import RandomPlanner
 
     campaign = load_campaign(path)
@@ -69,6 +80,8 @@ def check(
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
     console.print(recipe_table(recipe, campaign))
+    for line in safety_lines(campaign):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{path}: campaign, lab and recipe fit together")
 
 
@@ -80,11 +93,23 @@ def run(
     speed: Speed = None,
     data: Data = DATA,
     ui: Ui = True,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            envvar=LEDGER,
+            metavar="URL",
+            help="Of a new data directory's ledger, e.g. "
+            "postgresql+psycopg://user@host/database; "
+            "otherwise a file of SQLite in the data directory.",
+        ),
+    ] = None,
     bench: Bench = None,
 ) -> None:
     """Run a campaign: propose, make, measure, learn."""
     from orchestrator.launcher import Options, begin
 
+    if ledger:  # so that every process of the campaign has the password too
+        os.environ[LEDGER] = ledger
     options = Options(data, speed, ui, bench)
     _carry_out(begin(path, options, trials=trials, seed=seed), options)
 
@@ -92,18 +117,28 @@ def run(
 @app.command()
 def resume(
     campaign: Id,
+    station: StationName = "",
+    sample: SampleName = "",
+    who: Who = "",
     speed: Speed = None,
     data: Data = DATA,
     ui: Ui = True,
     bench: Bench = None,
 ) -> None:
-    """Go on with a campaign that was stopped, from what its ledger says."""
+    """Go on with a campaign that was stopped or paused; put a station or sample back."""
+    from orchestrator import control
     from orchestrator.campaign import fold
     from orchestrator.launcher import Options
     from orchestrator.ledger import Ledger
 
     ledger = Ledger.of(data)
-    progress = fold(ledger.events(ledger.find(campaign)))
+    name = ledger.find(campaign)
+    if station or sample or control.is_running(data, name):
+        subject = subject_of(ledger, name, station, sample, data)
+        control.tell(ledger, name, "resume", subject, who=who or control.me())
+        console.print(f"{subject.name or name}: resumed")
+        return
+    progress = fold(ledger.events(name))
     if progress.ended and progress.good:
         raise Refused(f"{campaign}: it has reached its end: {progress.ended}")
     _carry_out(campaign, Options(data, speed, ui, bench))
@@ -129,11 +164,18 @@ def status(
     campaign: Annotated[str | None, typer.Argument()] = None, data: Data = DATA
 ) -> None:
     """Print how a campaign stands (the latest, unless one is named)."""
-    from orchestrator.display import trials_table
+    from orchestrator import control
+    from orchestrator.display import trials_table, waiting
 
     name, configured, progress, _ = _open(campaign, data)
-    state = progress.ended or progress.paused or "under way"
+    cut = "its process is gone; polyloop resume goes on with it"
+    going = "under way" if control.is_running(data, name) else cut
+    state = progress.ended or progress.paused or going
     console.print(f"[bold]{name}[/bold]: {len(progress.trials)} trials; {state}")
+    for station, out in progress.out.items():
+        console.print(f"station {station} is out of service: {out.reason}")
+    for line in waiting(progress, name):
+        console.print(line, soft_wrap=True)
     console.print(trials_table(progress, configured.space, configured.objectives))
 
 
@@ -158,6 +200,26 @@ def report(campaign: Id, data: Data = DATA) -> None:
 
     _, _, _, events = _open(campaign, data)
     console.print(f"report: {write_report(events, data)}", soft_wrap=True)
+
+
+@app.command()
+def replay(campaign: Id, data: Data = DATA) -> None:
+    """Make every decision of a campaign again, without a lab, and compare."""
+    from orchestrator.display import replay_report
+    from orchestrator.replay import Replayed, changed_files
+    from orchestrator.replay import replay as again
+
+    name, configured, progress, events = _open(campaign, data)
+    changed = changed_files(events[0].data, data, name)
+    proposals: list[Replayed] = []
+    with console.status("asking the planner again") as line:
+        for one in again(events, configured):
+            proposals.append(one)
+            last = list(one.call.answer)[-1]
+            line.update(f"{last} of {len(progress.trials)} trials")
+    console.print(replay_report(name, proposals, configured.space, changed))
+    if changed or any(one.differences for one in proposals):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -189,6 +251,10 @@ def sim(
     from orchestrator.inspect_lab import hold_bench
 
     hold_bench(path, directory, speed, seed)
+
+
+for command in (pause, drain, discard, inbox, answer, estop, clear):
+    app.command()(command)
 
 
 def _open(

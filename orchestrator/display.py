@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,8 @@ from orchestrator.campaign import Progress, Trial
 from orchestrator.launcher import View
 from orchestrator.recipes import parameter_texts
 from orchestrator.records import TrialStatus
+from orchestrator.replay import Difference, Replayed
+from orchestrator.versions import versions
 from planners.data import Objective
 from planners.space import Space
 
@@ -123,7 +125,10 @@ def _panel(view: View) -> RenderableType:
         if not station.operations:
             continue
         act = doing.get(name)
-        if act is None:
+        if act is None and name in progress.out:
+            reason = textwrap.shorten(progress.out[name].reason, 100, placeholder=" …")
+            stations.add_row(Text(name, "red"), "", f"out of service: {reason}", "")
+        elif act is None:
             stations.add_row(Text(name, "dim"), "", "", "")
         else:
             sample = act.sample.rpartition("/")[2]
@@ -140,7 +145,27 @@ def _panel(view: View) -> RenderableType:
         f"best so far {best_text}",
         f"time left {_left(view, len(ended))}",
     )
-    return Group(Text(), head, stations)
+    return Group(Text(), head, stations, *waiting(progress, view.id))
+
+
+def waiting(progress: Progress, campaign: str) -> list[Text]:
+    """Return what waits for a person, with the command that answers it."""
+    lines = []
+    if progress.held:
+        lines.append(
+            Text(f"{progress.held}; polyloop resume {campaign} ends it", "yellow")
+        )
+    for trial in progress.in_flight:
+        if trial.resting:
+            command = f"polyloop resume {campaign} --sample {trial.home}"
+            lines.append(Text(f"{trial.sample} is paused; {command}", "yellow"))
+    for question in progress.questions.values():
+        if not question.answer:
+            command = (
+                f"polyloop answer {campaign} {question.id} happened|did-not|discard"
+            )
+            lines.append(Text(f"{question.text}\n  {command}", "bold yellow"))
+    return lines
 
 
 def _left(view: View, ended: int) -> str:
@@ -188,4 +213,76 @@ def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
             table.add_row(one.quantity.replace("_", " "), text)
     for name, value in parameter_texts(trial.candidate, space):
         table.add_row(name, value)
+    return table
+
+
+def replay_report(
+    name: str, proposals: Sequence[Replayed], space: Space, changed: Sequence[str]
+) -> RenderableType:
+    """Return what a replay has found: its verdict, the first difference, versions."""
+    differing = [one for one in proposals if one.differences]
+    candidates = sum(len(one.call.answer) for one in proposals)
+    seconds = sum(one.seconds for one in proposals)
+    verdict = (
+        Text(f"{len(differing)} of them differ", "bold red")
+        if differing
+        else Text("the same candidates in the same order", "bold green")
+    )
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (name, "bold"),
+            f": {len(proposals)} proposals ({candidates} candidates) made again in "
+            f"{seconds:.1f} s; ",
+            verdict,
+        )
+    ]
+    parts += [Text(f"{one}: no longer what it was when the campaign began", "red")
+              for one in changed]  # fmt: skip
+    if differing:
+        parts += [Text(), *_difference(differing[0], space)]
+    return Group(*parts, Text(), _versions_table(proposals))
+
+
+def _difference(one: Replayed, space: Space) -> Iterator[RenderableType]:
+    """Yield what is different in a proposal, up to its first other candidate."""
+    yield Text(f"first difference: proposal {one.call.number}")
+    for difference in one.differences:
+        yield Text(f"{difference.trial}: {difference.kind}: {difference.text}")
+        if difference.recorded is not None:
+            yield _side_by_side(difference, space)
+            return
+
+
+def _side_by_side(difference: Difference, space: Space) -> Table:
+    """Return a recorded and a replayed candidate, each value with its unit."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("parameter", "recorded", "replayed"):
+        table.add_column(column)
+    for parameter in space.parameters:
+        texts = []
+        for candidate in (difference.recorded, difference.replayed):
+            value = candidate.values.get(parameter.name, "—") if candidate else "—"
+            unit = getattr(parameter, "unit", "")
+            texts.append(value if isinstance(value, str) else _exactly(value, unit))
+        style = "" if texts[0] == texts[1] else "red"
+        table.add_row(parameter.name.replace("_", " "), *texts, style=style)
+    return table
+
+
+def _exactly(value: float, unit: str) -> str:
+    return f"{value!r} {units.pretty(unit)}".strip()
+
+
+def _versions_table(proposals: Sequence[Replayed]) -> Table:
+    """Return the versions that the proposals were made with, and those of now."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("version of", "recorded", "here"):
+        table.add_column(column)
+    for name, here in versions().items():
+        found = dict.fromkeys(
+            one.call.versions.get(name, "not recorded") for one in proposals
+        )
+        recorded = ", then ".join(found) or "not recorded"
+        style = "" if recorded in (here, "not recorded") else "yellow"
+        table.add_row(name, recorded, here, style=style)
     return table

@@ -11,8 +11,9 @@ import importlib
 import inspect
 import math
 import re
+import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,8 @@ from orchestrator.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
     from instruments.clock import Clock
-    from orchestrator.config.models import Campaign, Lab
+    from instruments.plans.evidence import Traces, Verdict
+    from orchestrator.config.models import Campaign, Lab, Station
     from orchestrator.records import Measurement
     from planners.protocol import Planner
 
@@ -36,28 +38,45 @@ class Operation:
     ``plan`` is module:function; ``seconds`` is how long it takes in the lab, beside
     the parameter ``duration`` where it has one. A ``transfer`` is never written in a
     recipe: the dispatcher moves samples. A ``plumbed`` one takes its liquids from ports
-    of the valve, not from vials.
+    of the valve, not from vials. ``patience`` is how many lab seconds beyond that it may
+    take before a person is told. ``evidence`` names the function that says, of an act
+    whose end nobody saw, what became of it; without one a person is asked. One that
+    ``cleans`` takes off what a sample carries; one that ``throws_off`` takes off the bulk
+    of it and leaves traces.
     """
 
     plan: str
     seconds: float
     kind: Literal["act", "measure", "transfer"]
+    evidence: str = ""
+    patience: float = 120.0
     plumbed: bool = False
+    cleans: bool = False
+    throws_off: bool = False
 
+
+_COMES_TO = "instruments.plans.evidence"
+_THERMAL = 3600.0
+"""Patience with a plate, which may have to cool by 100 K first, in lab seconds."""
 
 OPERATIONS: dict[str, Operation] = {
-    "transfer": Operation("instruments.plans.transfer:transfer", 30.0, "transfer"),
-    "put_away": Operation("instruments.plans.transfer:put_away", 30.0, "transfer"),
-    "dispense": Operation("instruments.plans.dispense:dispense", 40.0, "act"),
-    "rinse": Operation("instruments.plans.dispense:rinse", 40.0, "act", plumbed=True),
-    "spin": Operation("instruments.plans.spin:spin", 15.0, "act"),
-    "reach": Operation("instruments.plans.heat:reach", 240.0, "act"),
-    "hold": Operation("instruments.plans.heat:hold", 5.0, "act"),
-    "heat": Operation("instruments.plans.heat:heat", 240.0, "act"),
-    "light": Operation("instruments.plans.measure:light", 10.0, "measure"),
-    "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure"),
-    "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure"),
+    "transfer": Operation("instruments.plans.transfer:transfer", 30.0, "transfer", f"{_COMES_TO}:transfer"),
+    "put_away": Operation("instruments.plans.transfer:put_away", 30.0, "transfer", f"{_COMES_TO}:put_away"),
+    "dispense": Operation("instruments.plans.dispense:dispense", 40.0, "act", f"{_COMES_TO}:dispense"),
+    "rinse": Operation("instruments.plans.dispense:rinse", 40.0, "act", f"{_COMES_TO}:dispense", plumbed=True, cleans=True),
+    "spin": Operation("instruments.plans.spin:spin", 15.0, "act", f"{_COMES_TO}:spin", throws_off=True),
+    "reach": Operation("instruments.plans.heat:reach", 240.0, "act", f"{_COMES_TO}:looks", _THERMAL),
+    "hold": Operation("instruments.plans.heat:hold", 5.0, "act", f"{_COMES_TO}:hold"),
+    "heat": Operation("instruments.plans.heat:heat", 240.0, "act", f"{_COMES_TO}:hold", _THERMAL),
+    "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
+    "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
+    "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
 }  # fmt: skip
+
+LOOKS = tuple(
+    name for name, one in OPERATIONS.items() if one.evidence.endswith(":looks")
+)
+"""Operations that leave a sample as it was: done again when they were cut short."""
 
 _NOTHING = Operation("", 0.0, "act")
 
@@ -265,6 +284,19 @@ def build_analysis(name: str) -> Callable[..., Measurement]:
     return analysis
 
 
+def judge(operation: str, traces: Traces) -> Verdict:
+    """Return what became of an act whose end nobody saw."""
+    from instruments.plans.evidence import Outcome, Verdict
+
+    known = OPERATIONS.get(operation, _NOTHING).evidence
+    if not known:
+        question = f"Did {operation} happen to the sample?"
+        why = f"no evidence is known for {operation}"
+        return Verdict(Outcome.UNKNOWN, why, question=question)
+    verdict: Verdict = find(known)(traces)
+    return verdict
+
+
 def build_plan(
     lab: Lab,
     station: str,
@@ -301,8 +333,9 @@ def resolve(
     Raises
     ------
     Refused
-        If the station does not offer the operation, a name is not of this lab, or a
-        number is beyond a limit of the station or its instruments.
+        If the station does not offer the operation, a name is not of this lab, a
+        number is not finite or beyond a limit of the station or its instruments, a
+        text could be a command, or liquids may not be poured, or not together.
     """
     at = lab.stations[station]
     carries = OPERATIONS.get(operation, _NOTHING).kind == "transfer"
@@ -317,16 +350,17 @@ def resolve(
             raise Refused(f"{station}: {operation}: {one.name} — missing")
     made: dict[str, Any] = {}
     for key, value in parameters.items():
+        place = f"{station}: {operation}: {key}"
         match wanted[key].kind:
             case "place":
-                made[key] = _place(lab.slots, str(value))
+                made[key] = _place(lab.slots, place, value)
             case "portions":
-                made[key] = _portions(lab, value)
+                made[key] = _portions(lab, at, operation, value)
             case "quantity":
-                made[key] = number(f"{station}: {operation}: {key}", value)
+                made[key] = number(place, value)
                 at.check(f"{operation}: {key}", key, made[key])
             case _:
-                made[key] = value
+                made[key] = _plain(place, value)
     return made
 
 
@@ -334,25 +368,70 @@ def number(place: str, value: object) -> float:
     """Return a finite number as a float, or refuse it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"{place}: {value!r} — must be a number")
-    if not math.isfinite(value):
-        raise Refused(f"{place}: {value} — must be finite")
+    if not abs(value) <= sys.float_info.max:  # a whole number may be larger than that
+        shown = value if isinstance(value, float) else "a number of too many digits"
+        raise Refused(f"{place}: {shown} — must be finite")
     return float(value)
 
 
-def _place(places: Mapping[str, tuple[float, float, float]], name: str) -> Any:
+def _plain(place: str, value: object) -> str | int | float | bool:
+    """Return a truth, a finite number, or a text that cannot be a command."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        return number(place, value)
+    if not (value.isascii() and value.isprintable()) or ";" in value or "!" in value:
+        raise Refused(f"{place}: {value!r} — must be printable ASCII without ; and !")
+    return value
+
+
+def _place(
+    places: Mapping[str, tuple[float, float, float]], place: str, name: object
+) -> Any:
     from instruments.plans.places import Place
 
-    if name not in places:
-        raise Refused(f"{name}: no such place: {near(name, places)}")
+    if not isinstance(name, str) or name not in places:
+        raise Refused(f"{place}: {name!r} — no such place: {near(str(name), places)}")
     return Place(name, *places[name])
 
 
-def _portions(lab: Lab, portions: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
-    from instruments.plans.places import Portion
+def _portions(
+    lab: Lab, station: Station, operation: str, portions: object
+) -> tuple[Any, ...]:
+    """Return portions: each liquid from its own place, in amounts that can be metered.
 
+    The amounts were rounded to 0.001 uL when the recipe was compiled.
+    """
+    from instruments.plans.places import Portion
+    from orchestrator.chemical_gate import check_portions
+
+    where = f"{station.name}: {operation}: portions"
+    if not isinstance(portions, list | tuple) or not portions:
+        raise Refused(f"{where}: {portions!r} — must be a list of portions")
+    limits = station.limits.get("volume", ())
     made = []
-    for one in portions:
-        source = str(one["source"])
-        place = _place(lab.vials, source) if source in lab.vials else source
-        made.append(Portion(str(one["liquid"]), place, float(one["volume"])))
+    for index, one in enumerate(portions):
+        place = f"{where}[{index}]"
+        if not isinstance(one, Mapping) or set(one) != {"liquid", "source", "volume"}:
+            raise Refused(f"{place}: {one!r} — must have liquid, source and volume")
+        name, source = one["liquid"], one["source"]
+        if not isinstance(name, str) or name not in lab.liquids:
+            rule = f"not on the shelf: {near(str(name), lab.liquids)}"
+            raise Refused(f"{place}.liquid: {name!r} — {rule}")
+        if source != lab.liquids[name].place:
+            rule = f"{name} is in {lab.liquids[name].place}"
+            raise Refused(f"{place}.source: {source!r} — {rule}")
+        volume = number(f"{place}.volume", one["volume"])
+        least = max((limit.low for limit in limits), default=0.0)
+        if volume < max(least - 0.001, 0.0):
+            rule = f"must be at least {least:g} uL"
+            held = ", ".join(limit.place for limit in limits) or "no volume is negative"
+            raise Refused(f"{place}.volume: {volume:g} uL — {rule} ({held})")
+        if OPERATIONS[operation].plumbed and source in lab.vials:
+            raise Refused(f"{place}.source: {source} — {operation} takes no vials")
+        at = _place(lab.vials, place, source) if source in lab.vials else source
+        made.append(Portion(name, at, volume))
+    total = math.fsum(portion.volume for portion in made)
+    station.check(f"{operation}: volume of all portions", "volume", round(total, 2))
+    check_portions(lab, station.name, [portion.liquid for portion in made], where)
     return tuple(made)

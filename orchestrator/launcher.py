@@ -17,26 +17,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import httpx
 
-from orchestrator import processes
+from orchestrator import control, processes
 from orchestrator.campaign import Progress, fold
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
+from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
 from orchestrator.held_bench import HeldBench, held_in
 from orchestrator.ledger import Event, Ledger
 from orchestrator.prefect_server import serve, wait_for
 from orchestrator.station.client import StationClient, StationError
+from orchestrator.station.estop import Latch
+from orchestrator.versions import versions
 
 SIMULATED_SPEED = 200.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
@@ -66,6 +70,14 @@ class View:
     url: str
     began: float
     speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """What the person at the terminal wants: to drain, or to stop now."""
+
+    drain: threading.Event = field(default_factory=threading.Event)
+    now: threading.Event = field(default_factory=threading.Event)
 
 
 Show = Callable[[View], None]
@@ -103,6 +115,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                 "seed": campaign.planner.seed if seed is None else seed,
                 "trials": campaign.budget.trials if trials is None else trials,
                 "planner": campaign.planner.name,
+                "versions": versions(),
                 "lab": campaign.lab.name,
                 "bench": str(held.directory) if held else "",
                 "space": [
@@ -159,19 +172,26 @@ def carry_out(
         When it ended without reaching its end.
     """
     data = options.data.resolve()
-    ledger = Ledger.of(data)
-    events = ledger.events(name)
-    started = events[0].data
+    ledger = Ledger.of(data, patience=0.0)
+    events = ledger.stream(name)
+    started = next(events).data
     config = data / started["config"]
     campaign = load_campaign(config)
-    held = _held(campaign, options.bench or _bench_of(events))
+    last = _bench_of(started, events)
+    held = _held(campaign, options.bench or last)
     speed = _speed(campaign, options, held)
     key = secrets.token_urlsafe(24)
     os.environ["POLYLOOP_STATION_KEY"] = key
-    interrupted = threading.Event()
+    if (stop := Latch(data).held) is not None:
+        raise Refused(
+            f"{data}: emergency stop by {stop['who']}, not cleared; look at every "
+            "instrument, then: polyloop clear"
+        )
+    stops = Stops()
     with ExitStack() as stack:
         stack.callback(ledger.close)
-        stack.enter_context(_interruptible(interrupted))
+        stack.enter_context(control.running(data, name))
+        stack.enter_context(_interruptible(stops))
         logs = data / "logs" / name
         ports = held.directory if held else data / "bench" / name
         if held is None:
@@ -194,10 +214,12 @@ def carry_out(
         if server is not None:
             wait_for(api, server)
         if _stopped(ledger, name):
-            bench = str(held.directory) if held else ""
-            ledger.append(
-                name, "campaign.resumed", data={"speed": speed, "bench": bench}
-            )
+            resumed = {
+                "speed": speed,
+                "bench": str(held.directory) if held else "",
+                "versions": versions(),
+            }
+            ledger.append(name, "campaign.resumed", data=resumed)
         runner = processes.start(
             "flow",
             [
@@ -230,16 +252,16 @@ def carry_out(
             time.time(),
             speed,
         )
-        progress = _watch(ledger, view, runner, interrupted, show)
-        if interrupted.is_set():
+        progress = _watch(ledger, view, runner, stops, show)
+        if stops.now.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
-            progress = fold(ledger.events(name))
+            progress = fold(ledger.events(name, patience=PATIENCE))
         runner.process.wait()
         at_end()
         for child in (runner, uploader, station_child, server):
             if child is not None:
                 child.tell_to_end()
-    return _judge(progress, name, interrupted)
+    return _judge(progress, name, stops.now)
 
 
 def _judge(progress: Progress, name: str, interrupted: threading.Event) -> Progress:
@@ -260,19 +282,33 @@ def _watch(
     ledger: Ledger,
     view: View,
     runner: processes.Child,
-    interrupted: threading.Event,
+    stops: Stops,
     show: Show,
 ) -> Progress:
     """Show the campaign as the ledger tells it until its flow has ended."""
     progress = Progress()
+    drained = False
     while True:
-        over = runner.process.poll() is not None or interrupted.is_set()
-        events = ledger.events(view.id, after=progress.seq)
-        progress = fold(events, progress)
+        ended = runner.process.poll() is not None
+        over = ended or stops.now.is_set()
+        try:  # a database that is away is waited for, with an eye on Ctrl-C
+            if stops.drain.is_set() and not drained:
+                everything, who = control.Subject(), control.me()
+                control.tell(
+                    ledger, view.id, "drain", everything, who=who, via="Ctrl-C"
+                )
+                drained = True
+            events = ledger.events(
+                view.id, after=progress.seq, patience=PATIENCE if ended else 0.0
+            )
+            progress = fold(events, progress)
+        except LedgerGone:
+            if ended:
+                raise
         show(dataclasses.replace(view, progress=progress))
         if over:
             return progress
-        interrupted.wait(0.25)
+        stops.now.wait(0.25)
 
 
 def _stop(
@@ -296,10 +332,13 @@ def _stop(
         runner.end()
 
 
-def _bench_of(events: list[Event]) -> Path | None:
+def _bench_of(started: Mapping[str, Any], later: Iterable[Event]) -> Path | None:
     """Return the held bench that a campaign ran on last, or None if it had its own."""
-    named = [event.data["bench"] for event in events if "bench" in event.data]
-    return Path(named[-1]) if named and named[-1] else None
+    named = str(started.get("bench", ""))
+    for event in later:
+        if event.kind == "campaign.resumed":
+            named = str(event.data.get("bench", ""))
+    return Path(named) if named else None
 
 
 def _held(campaign: Campaign, directory: Path | None) -> HeldBench | None:
@@ -388,7 +427,7 @@ def _station_address(child: processes.Child) -> str:
 
 
 def _stopped(ledger: Ledger, name: str) -> bool:
-    return len(ledger.events(name)) > 1
+    return len(list(islice(ledger.stream(name), 2))) > 1
 
 
 def _python(module: str) -> list[str]:
@@ -396,13 +435,16 @@ def _python(module: str) -> list[str]:
 
 
 @contextmanager
-def _interruptible(interrupted: threading.Event) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into an event while the campaign runs."""
+def _interruptible(stops: Stops) -> Iterator[None]:
+    """While the campaign runs: Ctrl-C drains it, a second one and SIGTERM stop it."""
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        if interrupted.is_set():
-            raise PolyloopError("interrupted twice; the processes were told to end")
-        interrupted.set()
+    def note(number: int, _frame: FrameType | None) -> None:
+        if stops.now.is_set():
+            raise PolyloopError("interrupted again; the processes were told to end")
+        if number == signal.SIGINT and not stops.drain.is_set():
+            stops.drain.set()
+        else:
+            stops.now.set()
 
     before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -5,12 +5,13 @@ Pure. Moves between slots are not in a recipe: the dispatcher has the arm make t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
+from orchestrator.chemical_gate import materials_of, objections
 from orchestrator.config.models import (
     Campaign,
     Lab,
@@ -35,13 +36,19 @@ def compile_recipe(campaign: Campaign, candidate: Candidate) -> Recipe:
     Raises
     ------
     Refused
-        If the candidate is not of the campaign's space, or a step would go beyond a
-        limit of its station, its instruments or the stock.
+        If the candidate is not of the campaign's space, a step would go beyond a
+        limit of its station, its instruments or the stock, or the chemical gate objects.
     """
     wrong = campaign.space.check(candidate)
     if wrong:
+        options = [str(value) for value in candidate.values.values()]
+        refused = campaign.refused
+        wrong += [f"{one} — {refused[one]}" for one in options if one in refused]
         raise Refused(f"candidate {candidate.id}: {'; '.join(wrong)}")
     steps = tuple(_step(campaign, one, candidate) for one in campaign.recipe.steps)
+    places = {one.name: one.place for one in campaign.recipe.steps}
+    for found in objections(campaign.lab, steps):
+        raise Refused(f"{places[found.step]}: {found.reason}")
     return Recipe(
         name=campaign.recipe.name,
         candidate=dict(candidate.values),
@@ -85,6 +92,12 @@ def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> S
         duration=seconds + float(given.get("duration", 0.0)),
         at_once=template.at_once,
         empty=template.empty,
+        tolerance=template.tolerance,
+        given={
+            key: value.name
+            for key, value in template.values.items()
+            if isinstance(value, Reference)
+        },
     )
 
 
@@ -244,3 +257,18 @@ def parameter_texts(candidate: Candidate, space: Space) -> list[tuple[str, str]]
         text = value if isinstance(value, str) else units.show(value, unit)
         rows.append((parameter.name.replace("_", " "), text))
     return rows
+
+
+def safety_lines(campaign: Campaign) -> Iterator[str]:
+    """Yield what the chemical gate did to a campaign, and what it could not judge."""
+    lab = campaign.lab
+    for option, why in campaign.refused.items():
+        yield f"refused: {option} — {why}"
+    yield from (f"capped: {one}" for one in campaign.capped)
+    pouring = [one for one in campaign.recipe.steps if "liquid" in one.values]
+    for station in dict.fromkeys(one.station for one in pouring):
+        if not materials_of(lab, station):
+            yield f"not checked: materials of the pump of {station} — not stated"
+    for liquid in lab.liquids.values():
+        if not liquid.smiles:
+            yield f"not checked: what {liquid.name} may meet — no smiles"

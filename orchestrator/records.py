@@ -11,6 +11,20 @@ Document = tuple[str, dict[str, Any]]
 """One bluesky document: its name (start, descriptor, event, stop) and its body."""
 
 
+class WhenUnanswered(StrEnum):
+    """What becomes of a sample of which nobody can tell what happened to it."""
+
+    ASK = "ask"
+    DISCARD = "discard"
+
+
+class WithoutPrefect(StrEnum):
+    """What a campaign does while the Prefect server is away."""
+
+    GO_ON = "go_on"
+    DRAIN = "drain"
+
+
 class TrialStatus(StrEnum):
     """Where a trial is; exactly one at a time."""
 
@@ -29,7 +43,10 @@ class Step:
     ``parameters`` are plain JSON values: numbers in the unit that the operation's
     plan states, places and liquids by name. ``duration`` is what is expected, in lab
     seconds. ``empty``: the slot must be empty (a reference without the sample).
-    ``at_once``: nothing may wait between the step before and this one.
+    ``at_once``: nothing may wait between the step before and this one. ``tolerance`` is
+    the part of its parameter ``duration`` by which it may last longer or shorter, where
+    something has gone wrong, before its sample counts as spoilt. ``given`` names the
+    candidate's parameter behind each of the step's own that has one.
     """
 
     name: str
@@ -40,6 +57,8 @@ class Step:
     duration: float
     at_once: bool = False
     empty: bool = False
+    tolerance: float = 0.0
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

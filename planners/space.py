@@ -193,7 +193,7 @@ class Space:
         wrong = [f"{name}: not a parameter" for name in values if name not in names]
         for choice in self.choices:
             option = values.get(choice.name)
-            if option not in choice.options:
+            if not isinstance(option, str) or option not in choice.options:
                 wrong.append(f"{choice.name}: {option!r} is not among its options")
         if wrong:
             return wrong
@@ -203,8 +203,10 @@ class Space:
             if not isinstance(value, float | int) or isinstance(value, bool):
                 wrong.append(f"{real.name}: {value!r} is not a number")
             elif not real.low <= value <= high:
+                # Whole numbers may be too large to be shown as floats.
+                shown = f"{value:g}" if not abs(value) > 1e300 else "a huge number of"
                 wrong.append(
-                    f"{real.name}: {value:g} {real.unit} is outside "
+                    f"{real.name}: {shown} {real.unit} is outside "
                     f"{real.low:g} to {high:g} {real.unit}"
                 )
         return wrong

@@ -21,7 +21,8 @@ SPACE = Space(
         Molecule("acid", {"sulfuric": "OS(=O)(=O)O", "acetic": "CC(=O)O", "formic": "OC=O"}),
         Real("concentration", 0.1, 18.4, "mol/L", "log",
              Caps("acid", {"sulfuric": 18.4, "acetic": 17.4321, "formic": 0.1})),
-        Real("temperature", 25.0, 160.0, "degC"),
+        Real("temperature", 25.0, 160.0, "degC", "linear",
+             Caps("acid", {"sulfuric": 160.0, "acetic": 62.0, "formic": 38.0})),
         Choice("rinse", ("water", "methanol")),
     )
 )  # fmt: skip

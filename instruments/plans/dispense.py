@@ -13,7 +13,7 @@ from bluesky import plan_stubs as bps
 
 from instruments.errors import Rejected
 from instruments.plans.places import Place, Portion, rounds
-from instruments.plans.rest import Plan, at_rest, cross, set_to
+from instruments.plans.rest import Plan, at_rest, cross, irrevocable, set_to
 
 NEEDLE, WATER, WASTE = "needle", "water", "waste"
 """Ports of the valve."""
@@ -37,10 +37,11 @@ def dispense(
     def plan() -> Plan:
         yield from bps.trigger(gantry, wait=True)
         yield from _wash(pump)
-        for portions_now in rounds(portions, pump.capacity - AIR_GAP):
+        every = rounds(portions, pump.capacity - AIR_GAP)
+        for number, portions_now in enumerate(every, start=1):
             yield from _draw(gantry, pump, portions_now)
             yield from _above(gantry, target, HEIGHT)
-            yield from set_to(pump.plunger, 0.0)
+            yield from _deliver(pump, number, len(every))
         yield from bps.trigger_and_read([gantry, pump])
         x, y, _ = gantry.at.get()
         yield from cross(gantry, x, y)
@@ -63,17 +64,26 @@ def rinse(
     def plan() -> Plan:
         yield from bps.trigger(gantry, wait=True)
         yield from _above(gantry, target, HEIGHT)
-        for portion in portions:
-            for stroke in strokes(portion.volume, pump.capacity):
-                yield from set_to(pump.valve, portion.source)
-                yield from set_to(pump.plunger, stroke)
-                yield from set_to(pump.valve, NEEDLE)
-                yield from set_to(pump.plunger, 0.0)
+        every = [
+            (portion.source, stroke)
+            for portion in portions
+            for stroke in strokes(portion.volume, pump.capacity)
+        ]
+        for number, (source, stroke) in enumerate(every, start=1):
+            yield from set_to(pump.valve, source)
+            yield from set_to(pump.plunger, stroke)
+            yield from set_to(pump.valve, NEEDLE)
+            yield from _deliver(pump, number, len(every))
         yield from bps.trigger_and_read([gantry, pump])
         x, y, _ = gantry.at.get()
         yield from cross(gantry, x, y)
 
     yield from at_rest(plan(), pump, gantry=gantry)
+
+
+def _deliver(pump: Any, number: int, count: int) -> Plan:
+    emptied = set_to(pump.plunger, 0.0)
+    yield from irrevocable("deliver", emptied, number=number, count=count)
 
 
 def strokes(volume: float, full: float) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from bluesky import plan_stubs as bps
 
 from instruments.orders import Hold
-from instruments.plans.rest import Plan, set_to
+from instruments.plans.rest import Plan, irrevocable, set_to
 
 
 def reach(hotplate: Any, *, temperature: Annotated[float, "degC"]) -> Plan:
@@ -30,7 +30,7 @@ def hold(
 ) -> Plan:
     """Keep the plate at the temperature it has reached; a reading at start and end."""
     yield from bps.trigger_and_read([hotplate])
-    yield from set_to(hotplate.held, Hold(temperature, duration))
+    yield from irrevocable("hold", set_to(hotplate.held, Hold(temperature, duration)))
     yield from bps.trigger_and_read([hotplate])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
+from bluesky.utils import Msg
 
 if TYPE_CHECKING:
     from instruments.device import Instrument
@@ -36,6 +37,18 @@ def at_rest(plan: Plan, *devices: Instrument, gantry: Any = None) -> Plan:
                 yield from set_to(gantry.at, (x, y, TOP))
 
     yield from bpp.finalize_wrapper(plan, come_to_rest)
+
+
+def irrevocable(what: str, plan: Plan, *, number: int = 1, count: int = 1) -> Plan:
+    """Carry out what cannot be taken back, with a mark before it and one after it.
+
+    A mark is a message that does nothing; whoever runs the plan may write it down, and
+    what it says after a crash is judged by `evidence`. ``number`` of ``count``: for
+    what an act does several times.
+    """
+    yield Msg("null", None, mark=what, state="begun", number=number, count=count)
+    yield from plan
+    yield Msg("null", None, mark=what, state="over", number=number, count=count)
 
 
 def set_to(signal: Any, value: Any) -> Plan:

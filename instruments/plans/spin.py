@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from bluesky import plan_stubs as bps
 
 from instruments.orders import Spin
-from instruments.plans.rest import Plan, at_rest, set_to
+from instruments.plans.rest import Plan, at_rest, irrevocable, set_to
 
 
 def spin(
@@ -20,7 +20,9 @@ def spin(
     """Spin at a speed for a duration, the ramps on top; ends parked and idle."""
 
     def plan() -> Plan:
-        yield from set_to(spin_coater.spin, Spin(speed, acceleration, duration))
+        yield from bps.trigger(spin_coater, wait=True)  # where it begins to count
+        whole = set_to(spin_coater.spin, Spin(speed, acceleration, duration))
+        yield from irrevocable("spin", whole)
         yield from bps.trigger_and_read([spin_coater])
 
     yield from at_rest(plan(), spin_coater)

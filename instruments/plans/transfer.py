@@ -7,15 +7,15 @@ from typing import Any
 from bluesky import plan_stubs as bps
 
 from instruments.plans.places import Place
-from instruments.plans.rest import Plan, at_rest, cross, set_to
+from instruments.plans.rest import Plan, at_rest, cross, irrevocable, set_to
 
 
 def transfer(gantry: Any, *, source: Place, target: Place) -> Plan:
     """Take the sample out of ``source`` and put it down in ``target``.
 
     Moves cross the bench at the top only. The gripper has no sensor: whether it holds
-    a sample is for the one who knows what lies in which slot. Two readings, one when it
-    has been gripped and one when it has been let go, tell how far a transfer came.
+    a sample is for the one who knows what lies in which slot. Gripping and letting go
+    are marked, so that it is known how far a transfer came.
     """
     yield from at_rest(_transfer(gantry, source, target), gantry=gantry)
 
@@ -35,7 +35,7 @@ def _transfer(gantry: Any, source: Place, target: Place) -> Plan:
     yield from cross(gantry, source.x, source.y)
     yield from set_to(gantry.gripper, "open")
     yield from set_to(gantry.at, source.at)
-    yield from set_to(gantry.gripper, "closed")
+    yield from irrevocable("grip", set_to(gantry.gripper, "closed"))
     yield from bps.trigger_and_read([gantry])
     yield from _put_down(gantry, target)
 
@@ -43,6 +43,6 @@ def _transfer(gantry: Any, source: Place, target: Place) -> Plan:
 def _put_down(gantry: Any, target: Place) -> Plan:
     yield from cross(gantry, target.x, target.y)
     yield from set_to(gantry.at, target.at)
-    yield from set_to(gantry.gripper, "open")
+    yield from irrevocable("release", set_to(gantry.gripper, "open"))
     yield from bps.trigger_and_read([gantry])
     yield from cross(gantry, target.x, target.y)

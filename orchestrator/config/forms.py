@@ -8,6 +8,7 @@ that exists, a limit within the instrument's) is checked by `reading_lab` and
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,35 @@ class Quantity:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class OrNone(Quantity):
+    """A quantity, or the word none (infinity) for what a liquid does not do."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        what = f"A quantity in {self.unit} or alike, or none"
+        return {"type": "string", "description": what}
+
+    def _read(self, value: object) -> float | str:
+        return math.inf if value == "none" else Quantity._read(self, value)  # noqa: SLF001
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Quantity):
+    """A difference of temperatures: 10 degC would be read as 283 K."""
+
+    def _read(self, value: object) -> float | str:
+        kelvin = units.parse(value, self.unit)
+        if not 0.0 <= kelvin <= 100.0:
+            raise units.UnitError('must be 0 to 100 K, written so: "10 K"')
+        return kelvin
+
+
 Length = Annotated[float, Quantity("mm")]
 Volume = Annotated[float, Quantity("uL")]
 Concentration = Annotated[float, Quantity("mol/L")]
+PointOrNone = Annotated[float, OrNone("degC")]
 QuantityText = Annotated[str, Quantity()]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -143,6 +170,7 @@ class StationForm(Form):
     operations: list[Name]
     slots: list[Text] = []
     serves: list[Text] = []
+    twin: Name | None = None
     limits: dict[Name, LimitForm] = {}
 
 
@@ -164,6 +192,14 @@ class LiquidForm(Form):
     kind: Name | None = None
     concentration: Concentration | None = None
     smiles: Text | None = None
+    boiling: PointOrNone | None = None
+    flash: PointOrNone | None = None
+
+
+class SafetyForm(Form):
+    """How far a liquid stays below its boiling point and its flash point."""
+
+    margin: Annotated[float, Difference("K")] = 10.0
 
 
 class InventoryForm(Form):
@@ -183,6 +219,7 @@ class LabForm(Form):
     vials: dict[Name, GridForm] = {}
     stations: dict[Name, StationForm]
     inventory: InventoryForm
+    safety: SafetyForm = SafetyForm()
 
 
 class MoleculeForm(Form):
@@ -254,6 +291,8 @@ class CampaignForm(Form):
     planner: PlannerForm
     budget: BudgetForm
     in_flight: Count = 1
+    when_unanswered: Literal["ask", "discard"] = "ask"
+    without_prefect: Literal["go_on", "drain"] = "go_on"
 
 
 class StepForm(Form):
@@ -265,6 +304,7 @@ class StepForm(Form):
     at: Text
     at_once: bool = False
     empty: bool = False
+    tolerance: Annotated[float, Quantity("percent")] | None = None
 
 
 class MeasurementForm(Form):

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator import units
 from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import Refused
-from orchestrator.records import MeasurementRule
+from orchestrator.records import MeasurementRule, WhenUnanswered, WithoutPrefect
 from planners.data import Objective
 from planners.space import Space
 
@@ -63,8 +63,9 @@ class Instrument:
 class Station:
     """A place that does one job at a time.
 
-    ``instruments`` names the instrument that fills each role; ``limits`` holds, for each parameter, the station's own bounds and those of its
-    instruments.
+    ``instruments`` names the instrument that fills each role; ``limits`` holds, for
+    each parameter, the station's own bounds and those of its instruments; ``twin`` is
+    the station that takes its work over when it is out of service.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Station:
     operations: tuple[str, ...]
     slots: tuple[str, ...]
     serves: tuple[str, ...] = ()
+    twin: str = ""
     limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
 
     def offers(self, operation: str, slot: str) -> bool:
@@ -88,7 +90,11 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Liquid:
-    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port."""
+    """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port.
+
+    ``boiling`` and ``flash`` are in degC, of the liquid as supplied; infinity where it
+    has none, None where the lab does not say.
+    """
 
     name: str
     place: str
@@ -96,6 +102,8 @@ class Liquid:
     kind: str = ""
     concentration: float | None = None
     smiles: str = ""
+    boiling: float | None = None
+    flash: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,8 @@ class Lab:
 
     ``slots`` and ``vials`` are expanded (rack.1 ... rack.72), in mm of the gantry;
     ``substrates`` are the slots that hold a bare one. ``bench`` is the far end's own
-    file where the lab is simulated; it is never read here.
+    file where the lab is simulated; it is never read here. ``margin`` is what a liquid
+    stays below its boiling and flash point, in K.
     """
 
     name: str
@@ -126,6 +135,7 @@ class Lab:
     substrate: Substrate
     substrates: tuple[str, ...]
     liquids: Mapping[str, Liquid]
+    margin: float = 10.0
 
     @property
     def path(self) -> Path:
@@ -140,6 +150,15 @@ class Lab:
             for station in self.stations.values()
             if "transfer" in station.operations
         )
+
+    @property
+    def twins(self) -> Mapping[str, Mapping[str, str]]:
+        """For each station that has a twin: the twin's slot for each slot of its own."""
+        return {
+            one.name: dict(zip(one.slots, self.stations[one.twin].slots, strict=True))
+            for one in self.stations.values()
+            if one.twin
+        }
 
     def station_for(self, operation: str, slot: str) -> Station | None:
         """Return the station that does an operation on a sample in a slot."""
@@ -170,6 +189,7 @@ class StepTemplate:
     place: str
     at_once: bool = False
     empty: bool = False
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +220,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One search space, one recipe, one set of objectives, one budget."""
+    """One search space, one recipe, one set of objectives, one budget.
+
+    ``refused`` are the options that the chemical gate took out of the space, with why;
+    ``capped`` says which temperatures it capped, and why.
+    """
 
     name: str
     source: Source
@@ -211,6 +235,10 @@ class Campaign:
     planner: PlannerChoice
     budget: Budget
     in_flight: int
+    when_unanswered: WhenUnanswered = WhenUnanswered.ASK
+    without_prefect: WithoutPrefect = WithoutPrefect.GO_ON
+    refused: Mapping[str, str] = field(default_factory=dict)
+    capped: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

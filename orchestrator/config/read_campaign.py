@@ -21,10 +21,12 @@ from orchestrator.config.models import (
 )
 from orchestrator.config.read_lab import load_lab
 from orchestrator.config.read_recipe import read_recipe
+from orchestrator.config.read_safety import Safe, hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
 from orchestrator.lab import ANALYSES, PLANNERS, recipe_keys
 from orchestrator.recipes import compile_recipe, liquids_used
+from orchestrator.records import WhenUnanswered, WithoutPrefect
 from planners.data import Candidate, Objective
 from planners.space import Caps, Choice, Molecule, Parameter, Real, Space, SpaceError
 
@@ -54,18 +56,23 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
     if form.planner.name not in PLANNERS:
         rule = f"no such planner: {near(form.planner.name, PLANNERS)}"
         raise source.refusal(("planner", "name"), form.planner.name, rule)
+    space, safe = _space(source, form, recipe, lab)
     campaign = Campaign(
         name=form.campaign,
         source=source,
         lab=lab,
         recipe=recipe,
-        space=_space(source, form, recipe, lab),
+        space=space,
         objectives=tuple(_objectives(source, form, recipe)),
         planner=PlannerChoice(
             form.planner.name, form.planner.initial, form.planner.seed
         ),
         budget=Budget(form.budget.trials),
         in_flight=form.in_flight,
+        when_unanswered=WhenUnanswered(form.when_unanswered),
+        without_prefect=WithoutPrefect(form.without_prefect),
+        refused=safe.refused,
+        capped=safe.capped,
     )
     _check_stock(campaign, _check_corners(campaign))
     return campaign
@@ -103,7 +110,7 @@ def _uses(recipe: RecipeTemplate, lab: Lab, name: str) -> list[Use]:
 
 def _space(
     source: Source, form: CampaignForm, recipe: RecipeTemplate, lab: Lab
-) -> Space:
+) -> tuple[Space, Safe]:
     made: dict[str, Parameter] = {}
     choices = {n: p for n, p in form.space.items() if not isinstance(p, RangeForm)}
     for name, one in {**choices, **form.space}.items():
@@ -119,8 +126,9 @@ def _space(
             made[name] = _choice(source, name, one, uses, lab)
         else:
             made[name] = _real(source, name, one, uses, lab, made)
+    safe = hold_safe(source, form, recipe, lab, made)
     try:
-        return Space(tuple(made[name] for name in form.space))
+        return Space(tuple(safe.parameters[name] for name in form.space)), safe
     except SpaceError as error:
         raise ConfigError(f"{source.place('space')}: {error}") from error
 

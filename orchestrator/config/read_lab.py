@@ -21,6 +21,7 @@ from orchestrator.config.models import (
 )
 from orchestrator.config.settings import CABLE, read_settings, unit_of
 from orchestrator.config.strict_yaml import Source, Where, near, read
+from orchestrator.hazards import MATERIALS
 from orchestrator.lab import (
     OPERATIONS,
     OUTLETS,
@@ -73,6 +74,7 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
         substrate=Substrate(stock.material, stock.edge, stock.transmittance),
         substrates=rack[: stock.count],
         liquids=_liquids(source, form, vials),
+        margin=form.safety.margin,
     )
 
 
@@ -140,10 +142,21 @@ def _instruments(
             raise source.refusal((*where, "driver"), one.driver, rule)
         settings = _settings(source, name, one.driver) if check_drivers else None
         texts = {k: v for k, v in (one.model_extra or {}).items() if k not in CABLE}
+        _materials(source, (*where, "materials"), texts.get("materials", []))
         made[name] = Instrument(
             name, one.driver, port, key == "folder", texts, settings
         )
     return made
+
+
+def _materials(source: Source, where: Where, listed: object) -> None:
+    """Refuse materials of which the gate does not know what they stand."""
+    if not isinstance(listed, list):
+        raise source.refusal(where, listed, "write a list in [ ]")
+    for index, name in enumerate(listed):
+        if not isinstance(name, str) or name not in MATERIALS:
+            rule = f"no such material: {near(str(name), MATERIALS)}"
+            raise source.refusal((*where, index), name, rule)
 
 
 def _settings(source: Source, instrument: str, name: str) -> Any:
@@ -171,6 +184,7 @@ def _stations(
             operations=tuple(one.operations),
             slots=_slots(source, (*where, "slots"), one.slots, slots),
             serves=_slots(source, (*where, "serves"), one.serves, slots),
+            twin=one.twin or "",
         )
         for other in made.values():
             for slot in station.slots:
@@ -185,11 +199,36 @@ def _stations(
                         raise source.refusal((*where, "operations"), operation, rule)
         limits = _limits(source, station, one, instruments)
         made[name] = dataclasses.replace(station, limits=limits)
+    for station in made.values():
+        _check_twin(source, station, made)
     carriers = [s.name for s in made.values() if "transfer" in s.operations]
     if len(carriers) != 1:
         rule = "exactly one station must offer transfer, to carry samples"
         raise source.refusal(("stations",), ", ".join(carriers) or "none", rule)
     return made
+
+
+def _check_twin(source: Source, one: Station, made: Mapping[str, Station]) -> None:
+    """Refuse a twin that cannot do what the station does, where it does it."""
+    if not one.twin:
+        return
+    where: Where = ("stations", one.name, "twin")
+    twin = made.get(one.twin)
+    if twin is None or twin is one:
+        others = [name for name in made if name != one.name]
+        rule = f"no such other station: {near(one.twin, others)}"
+        raise source.refusal(where, one.twin, rule)
+    if len(twin.slots) != len(one.slots):
+        rule = f"has {len(twin.slots)} slots, not {len(one.slots)} as {one.name}"
+        raise source.refusal(where, one.twin, rule)
+    for operation in one.operations:
+        if operation not in twin.operations:
+            raise source.refusal(where, one.twin, f"does not do {operation}")
+    for other in made.values():
+        for own, its in zip(one.slots, twin.slots, strict=True):
+            if own in other.serves and its not in other.serves:
+                rule = f"station {other.name} serves {own}, but not {its}"
+                raise source.refusal(where, one.twin, rule)
 
 
 def _slots(
@@ -366,8 +405,9 @@ def _liquids(
                 rule = "not a SMILES that RDKit can read"
                 raise source.refusal((*where, "smiles"), one.smiles, rule) from None
         made[name] = Liquid(
-            name, one.place, one.volume, one.kind or "", one.concentration, smiles
-        )
+            name, one.place, one.volume, one.kind or "", one.concentration, smiles,
+            one.boiling, one.flash,
+        )  # fmt: skip
     return made
 
 

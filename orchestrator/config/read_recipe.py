@@ -15,7 +15,10 @@ from orchestrator.lab import ANALYSES, OPERATIONS, recipe_keys, required_keys
 from orchestrator.records import MeasurementRule
 
 _REFERENCE = re.compile(r"\$([A-Za-z][A-Za-z0-9_]*)")
-_STEP_KEYS = ("step", "operation", "at", "at_once", "empty")
+_STEP_KEYS = ("step", "operation", "at", "at_once", "empty", "tolerance")
+
+TOLERANCE = 0.1
+"""Part of its duration by which a step may last longer or shorter, unless it says so."""
 
 
 def read_recipe(path: Path, lab: Lab, space: Collection[str]) -> RecipeTemplate:
@@ -39,10 +42,13 @@ def read_recipe(path: Path, lab: Lab, space: Collection[str]) -> RecipeTemplate:
             raise source.refusal((*where, "step"), one.step, "named twice")
         if one.at_once and not steps:
             raise source.refusal((*where, "at_once"), True, "no step comes before it")
+        if one.tolerance is not None and "duration" not in (one.model_extra or {}):
+            rule = "only a step with a duration has one"
+            raise source.refusal((*where, "tolerance"), one.tolerance, rule)
         steps[one.step] = _step(source, where, one, lab, space)
     measured: dict[str, MeasurementRule] = {}
-    for name, rule in form.measurements.items():
-        measured[name] = _measurement(source, name, rule, steps, measured)
+    for name, measurement in form.measurements.items():
+        measured[name] = _measurement(source, name, measurement, steps, measured)
     return RecipeTemplate(
         form.recipe, source, tuple(steps.values()), tuple(measured.values())
     )
@@ -100,6 +106,7 @@ def _step(
         place=source.place(*where),
         at_once=form.at_once,
         empty=form.empty,
+        tolerance=TOLERANCE if form.tolerance is None else form.tolerance / 100.0,
     )
 
 

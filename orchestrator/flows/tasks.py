@@ -19,7 +19,7 @@ from orchestrator.config.read_campaign import load_campaign
 from orchestrator.lab import build_planner
 from orchestrator.records import Step
 from orchestrator.station.acts import ActRecord
-from orchestrator.station.client import StationClient
+from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Observation, Proposal
 
 
@@ -55,6 +55,21 @@ def act(  # the names in the run's name are for the operator's timeline
     """Have a station carry out one step. Never cached, never retried."""
     client = station_client(address)
     return client.do(action, step, owner=owner, sample=sample, trial=trial)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=0,
+    persist_result=False,
+    task_run_name="put back {station}",
+)
+def put_back(address: str, station: str) -> str:
+    """Have a station prepared after a fault; return what is wrong, or nothing."""
+    try:
+        station_client(address).put_back(station)
+    except StationError as error:
+        return str(error)
+    return ""
 
 
 @task(

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ import uvicorn
 from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import PolyloopError
 from orchestrator.processes import die_with_parent
+from orchestrator.station.announce import announced
 from orchestrator.station.open_lab import OpenLab
 from orchestrator.station.service import make_app
 
@@ -54,11 +56,16 @@ def main() -> int:
     key = os.environ["POLYLOOP_STATION_KEY"]
     try:
         lab = load_lab(options.lab)
-        with OpenLab(lab, options.data, options.ports, options.speed) as opened:
+        with (
+            ExitStack() as stack,
+            OpenLab(lab, options.data, options.ports, options.speed) as opened,
+        ):
             opened.connect()
+            opened.reconcile()
             opened.prepare()
             listener = socket.create_server(("127.0.0.1", options.port))
             address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            stack.enter_context(announced(options.data, address, key))
             _say({"ready": address})
             config = uvicorn.Config(
                 make_app(opened, key),

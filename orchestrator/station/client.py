@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
 from orchestrator.errors import PolyloopError
 from orchestrator.records import Document, Step
-from orchestrator.station.acts import ActRecord, ActState
+from orchestrator.station.acts import ActRecord, ActState, FaultClass, act_of
 
 
 class StationError(PolyloopError):
     """The station service cannot be reached, or refuses what it is asked."""
+
+
+class LimitRefused(StationError):
+    """The service refuses an act before anything is sent: a value beyond a limit."""
 
 
 class StationClient:
@@ -23,12 +26,12 @@ class StationClient:
     answered and not carried out again.
     """
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, timeout: float = 90.0) -> None:
         self.address = address
         self._http = httpx.Client(
             base_url=address,
             headers={"X-Polyloop-Key": key},
-            timeout=httpx.Timeout(10.0, read=90.0),
+            timeout=httpx.Timeout(min(timeout, 10.0), read=timeout),
             trust_env=False,
         )
 
@@ -46,9 +49,23 @@ class StationClient:
             "slot": step.slot,
             "parameters": dict(step.parameters),
         }
-        act = _act(self._ask("PUT", f"/acts/{action}", json=body))
+        try:
+            act = act_of(self._ask("PUT", f"/acts/{action}", json=body))
+        except LimitRefused as refused:
+            return ActRecord(
+                action=action,
+                owner=owner,
+                station=step.station,
+                operation=step.operation,
+                step=step.name,
+                sample=sample,
+                trial=trial,
+                state=ActState.FAILED,
+                reason=str(refused),
+                fault=FaultClass.REJECTED,
+            )
         while not act.over:
-            act = _act(self._ask("GET", f"/acts/{action}", params={"wait": 30.0}))
+            act = act_of(self._ask("GET", f"/acts/{action}", params={"wait": 30.0}))
         return act
 
     def find(self, action: str) -> ActRecord | None:
@@ -59,20 +76,28 @@ class StationClient:
             raise StationError(f"{self.address}: {error}") from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        return _act(_json(answer))
+        return act_of(_json(answer))
 
     def documents(self, uid: str) -> list[Document]:
         """Return the documents of a run."""
         return [(name, body) for name, body in self._ask("GET", f"/runs/{uid}")]
 
-    def state(self) -> dict[str, Any]:
-        """Return stations, acts and instruments."""
-        answer: dict[str, Any] = self._ask("GET", "/state")
+    def state(self, timeout: float = 90.0) -> dict[str, Any]:
+        """Return stations, acts and instruments; ``timeout`` in real seconds."""
+        answer: dict[str, Any] = self._ask("GET", "/state", timeout=timeout)
         return answer
 
     def abort(self, owner: str, reason: str) -> None:
         """Stop every act of an owner and put the instruments in their safe state."""
         self._ask("POST", "/abort", json={"owner": owner, "reason": reason})
+
+    def put_back(self, station: str) -> None:
+        """Have a station that was out of service prepared."""
+        self._ask("POST", f"/stations/{station}/back")
+
+    def clear(self, who: str, via: str) -> None:
+        """Let the instruments act again after an emergency stop."""
+        self._ask("POST", "/clear", json={"who": who, "via": via})
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -94,9 +119,7 @@ def _json(answer: httpx.Response) -> Any:
             detail = answer.json()["detail"]
         except (ValueError, KeyError, TypeError):
             detail = answer.text
-        raise StationError(f"{answer.request.url}: {answer.status_code}: {detail}")
+        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            raise LimitRefused(str(detail))
+        raise StationError(str(detail))
     return answer.json()
-
-
-def _act(values: Mapping[str, Any]) -> ActRecord:
-    return ActRecord(**{**values, "state": ActState(values["state"])})

@@ -6,6 +6,9 @@ in its safe state, then closes every link, in reverse.
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,11 +22,15 @@ from instruments.clock import Clock
 from instruments.errors import InstrumentError
 from instruments.link import Identity
 from orchestrator.config.models import Lab
+from orchestrator.config.models import Station as StationConfig
 from orchestrator.errors import Refused
 from orchestrator.lab import build_device, build_plan
-from orchestrator.station.acts import ActLedger
-from orchestrator.station.engine import Station, make_safe
-from orchestrator.station.journal import Journal
+from orchestrator.station.acts import ActLedger, ActRecord, ActState
+from orchestrator.station.engine import Station, Survey, judge_act, make_safe, survey
+from orchestrator.station.estop import Latch
+from orchestrator.station.journal import Journal, read_marks, run_of
+
+log = logging.getLogger(__name__)
 
 
 class OpenLab:
@@ -46,11 +53,13 @@ class OpenLab:
         self.clock = Clock(speed)
         self.journals = data / "station" / "journal"
         self.acts = ActLedger(data / "station" / "acts.db")
+        self.latch = Latch(data)
         self.devices: dict[str, Device] = {
             name: build_device(lab, name, self.clock, ports) for name in lab.instruments
         }
         self.identities: dict[str, Identity] = {}
         self.stations: dict[str, Station] = {}
+        self.found: dict[str, Survey] = {}
         self._exit = ExitStack()
         self._exit.callback(self.acts.close)
 
@@ -88,6 +97,37 @@ class OpenLab:
             raise Refused("\n".join(sorted(troubles)))
         return self.identities
 
+    def reconcile(self) -> None:
+        """Say what became of every act that an earlier life of this service left open.
+
+        The instruments are asked before anything moves them: what they remember (where
+        a plunger stands, how far a chuck has turned) is gone once they are prepared.
+        """
+        with ThreadPoolExecutor(max_workers=len(self.lab.stations) or 1) as pool:
+            every = pool.map(self._survey, self.lab.stations.values())
+            self.found = dict(zip(self.lab.stations, every, strict=True))
+        for act in self.acts.unfinished():
+            self.acts.update(act, ended=time.time(), **self._came_of(act))
+
+    def _survey(self, station: StationConfig) -> Survey:
+        roles = station.instruments.items()
+        return survey({role: self.devices[name] for role, name in roles})
+
+    def _came_of(self, act: ActRecord) -> dict[str, Any]:
+        if not act.begun:
+            why = "not begun: the station service ended"
+            return {"state": ActState.ABORTED, "reason": why}
+        found = self.found.get(act.station, {})
+        uid = run_of(self.journals, act.action, act.sent or 0.0)
+        marks = read_marks(self.journals, uid) if uid else []
+        return {
+            "state": ActState.LOST,
+            "reason": "nobody saw its end: the station service died",
+            "run_uid": uid,
+            "lab_seconds": (time.time() - (act.sent or 0.0)) * self.clock.speed,
+            "verdict": judge_act(act, marks, found, self.clock.speed),
+        }
+
     def prepare(self) -> None:
         """Bring every instrument to its starting state and open the stations.
 
@@ -104,9 +144,9 @@ class OpenLab:
             except InstrumentError as error:
                 troubles.append(f"{self.lab.path}: instruments.{name}: {error}")
 
-        for device in self.devices.values():
-            self._exit.callback(make_safe, device)
-        self._each(prepare)
+        self._exit.callback(make_safe, self.devices.values())
+        if self.latch.held is None:
+            self._each(prepare)
         if troubles:
             raise Refused("\n".join(sorted(troubles)))
         for name, station in self.lab.stations.items():
@@ -128,6 +168,38 @@ class OpenLab:
             self.lab, station, operation, parameters, self.stations[station].devices
         )
 
+    def estop(self, who: str, via: str) -> None:
+        """Put every instrument in its safe state, and let none act until it is cleared.
+
+        Returns when every instrument has been told; the plans are halted after that.
+        """
+        self.latch.hold(who, via)
+        log.warning("emergency stop by %s (%s)", who, via)
+        for station in self.stations.values():
+            station.hold_back(f"emergency stop by {who}")
+        make_safe(self.devices.values())
+        reason = f"emergency stop by {who}"
+        threading.Thread(target=self.halt, args=(reason,), daemon=True).start()
+
+    def clear(self, who: str, via: str) -> None:
+        """Prepare every instrument, and let them act again.
+
+        Raises
+        ------
+        Refused
+            Naming each station that cannot be prepared; the stop stays latched.
+        """
+        troubles = []
+        for name, station in self.stations.items():
+            try:
+                station.put_back()
+            except InstrumentError as error:
+                troubles.append(f"{name}: {error}")
+        if troubles:
+            raise Refused("\n".join(troubles))
+        self.latch.clear()
+        log.warning("emergency stop cleared by %s (%s)", who, via)
+
     def halt(self, reason: str) -> None:
         """Stop every act and put every instrument in its safe state, all at once."""
         with ThreadPoolExecutor(max_workers=len(self.stations) or 1) as pool:
@@ -138,15 +210,9 @@ class OpenLab:
         return {
             "lab": self.lab.name,
             "speed": self.clock.speed,
-            "stations": {
-                name: {
-                    "busy": station.busy,
-                    "acting": station.acting.action if station.acting else "",
-                    "step": station.acting.step if station.acting else "",
-                    "sample": station.acting.sample if station.acting else "",
-                }
-                for name, station in self.stations.items()
-            },
+            "estop": self.latch.held or {},
+            "found": self.found,
+            "stations": {name: _station(one) for name, one in self.stations.items()},
             "instruments": {
                 name: {
                     "maker": identity.maker,
@@ -161,3 +227,14 @@ class OpenLab:
     def _each(self, call: Callable[[str], None]) -> None:
         with ThreadPoolExecutor(max_workers=len(self.devices) or 1) as pool:
             list(pool.map(call, self.devices))
+
+
+def _station(station: Station) -> dict[str, Any]:
+    acting = station.acting  # read once: it may end while we look
+    return {
+        "busy": station.busy or acting is not None,
+        "faulty": station.faulty,
+        "acting": acting.action if acting else "",
+        "step": acting.step if acting else "",
+        "sample": acting.sample if acting else "",
+    }

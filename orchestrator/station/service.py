@@ -7,7 +7,10 @@ PUT     /acts/{action}          begin an act; a known action id is answered, not
 GET     /acts/{action}?wait=s   the act when it is over, or as it is after s seconds
 GET     /runs/{uid}             the documents of a run
 GET     /state                  stations, what each is doing, instruments
+POST    /stations/{name}/back   prepare a station that was out of service
 POST    /abort                  stop every act of an owner; instruments to safe state
+POST    /estop                  safe state at once, latched: nothing acts until ...
+POST    /clear                  ... a person clears it
 ======= ======================= ====================================================
 
 Every request carries the key that the service was started with.
@@ -22,6 +25,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel, ConfigDict
 
+from instruments.errors import InstrumentError
 from orchestrator.errors import PolyloopError
 from orchestrator.station.acts import ActRecord
 from orchestrator.station.journal import read_documents
@@ -50,6 +54,14 @@ class AbortRequest(BaseModel):
     reason: str
 
 
+class StopRequest(BaseModel):
+    """Who stops everything, and from where."""
+
+    model_config = ConfigDict(extra="forbid")
+    who: str
+    via: str
+
+
 def make_app(lab: OpenLab, key: str) -> FastAPI:
     """Return the application that serves the stations of an opened lab."""
     aborted: set[str] = set()
@@ -74,6 +86,10 @@ def make_app(lab: OpenLab, key: str) -> FastAPI:
                 return dataclasses.asdict(known)
             if request.owner in aborted:
                 raise HTTPException(409, f"{request.owner} was aborted")
+            if (held := lab.latch.held) is not None:
+                raise HTTPException(
+                    409, f"emergency stop by {held['who']}: not cleared"
+                )
             station = lab.stations.get(request.station)
             if station is None:
                 raise HTTPException(
@@ -120,5 +136,29 @@ def make_app(lab: OpenLab, key: str) -> FastAPI:
             aborted.add(request.owner)
         lab.halt(request.reason)
         return {"owner": request.owner, "stations": sorted(lab.stations)}
+
+    @app.post("/estop")
+    def estop(request: StopRequest) -> dict[str, Any]:
+        lab.estop(request.who, request.via)
+        return {"stations": sorted(lab.stations)}
+
+    @app.post("/clear")
+    def clear(request: StopRequest) -> dict[str, Any]:
+        try:
+            lab.clear(request.who, request.via)
+        except PolyloopError as error:
+            raise HTTPException(409, str(error)) from error
+        return {"stations": sorted(lab.stations)}
+
+    @app.post("/stations/{name}/back")
+    def back(name: str) -> dict[str, Any]:
+        station = lab.stations.get(name)
+        if station is None:
+            raise HTTPException(404, f"station {name}: not here")
+        try:
+            station.put_back()
+        except InstrumentError as error:
+            raise HTTPException(409, str(error)) from error
+        return {"station": name}
 
     return app

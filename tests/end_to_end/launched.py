@@ -76,8 +76,14 @@ class Launched:
             assert time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.05)
 
-    def interrupt(self) -> float:
-        """Press Ctrl-C; return when, in Unix seconds."""
+    def interrupt(self) -> None:
+        """Press Ctrl-C; the campaign drains."""
+        self.process.send_signal(signal.SIGINT)
+        self.until(lambda progress: progress.held == "draining")
+
+    def stop(self) -> float:
+        """Press Ctrl-C twice; return when it was to stop, in Unix seconds."""
+        self.interrupt()
         now = time.time()
         self.process.send_signal(signal.SIGINT)
         return now

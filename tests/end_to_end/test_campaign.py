@@ -169,7 +169,7 @@ def until_safe(data: Path, campaign: str, since: float) -> float:
     return max(off) - since
 
 
-def test_ctrl_c_makes_everything_safe_and_resume_loses_no_trial(
+def test_ctrl_c_twice_makes_everything_safe_and_resume_loses_no_trial(
     going: Launched,
 ) -> None:
     going.until(
@@ -179,7 +179,7 @@ def test_ctrl_c_makes_everything_safe_and_resume_loses_no_trial(
         )
     )
     campaign = going.id
-    took = until_safe(going.data, campaign, going.interrupt())
+    took = until_safe(going.data, campaign, going.stop())
     assert took < 1.0
     assert going.wait(60.0) == 1
     assert f"polyloop resume {campaign}" in going.output.read_text()

@@ -204,8 +204,8 @@ def test_stopping_a_plate_switches_its_heater_off(
     plate.stop()
     with pytest.raises(Stopped):
         status.wait(timeout=5)
-    last = [line["event"] for line in bench.journal("anneal_plate")][-1]
-    assert last == "heater off"
+    # STOP_1 is not answered, so that it may still be on its way.
+    assert settles(lambda: bench.journal("anneal_plate")[-1]["event"] == "heater off")
 
 
 SAFE = {

@@ -10,15 +10,15 @@ from instruments.link import Link
 from tests.instruments.peer import Peer
 
 
-def echo(came: bytes) -> bytes | None:
-    return came if came.endswith(b"\n") else None
+def repeat(came: bytes) -> bytes | None:
+    return b"=" + came if came.endswith(b"\n") else None
 
 
 def test_an_answer_comes_back_without_its_end() -> None:
-    with Peer(echo) as peer:
+    with Peer(repeat) as peer:
         link = Link(peer.path)
         link.open()
-        assert link.ask(b"hello\n") == b"hello"
+        assert link.ask(b"hello\n") == b"=hello"
         link.close()
 
 
@@ -33,13 +33,13 @@ def test_an_answer_of_several_lines_is_read_line_by_line() -> None:
 
 
 def test_what_came_before_the_question_is_not_its_answer() -> None:
-    with Peer(echo) as peer:
+    with Peer(repeat) as peer:
         link = Link(peer.path)
         link.open()
         peer.say(b"late\n")
         while link._port is None or link._port.in_waiting < len(b"late\n"):
             time.sleep(0.001)
-        assert link.ask(b"now\n") == b"now"
+        assert link.ask(b"now\n") == b"=now"
         link.close()
 
 
@@ -145,16 +145,16 @@ def test_an_urgent_message_does_not_wait_for_a_question_under_way() -> None:
 
 
 def test_seven_bits_and_parity_on_a_pseudo_terminal_open_again_and_again() -> None:
-    with Peer(echo) as peer:
+    with Peer(repeat) as peer:
         for _ in range(4):
             link = Link(peer.path, bytesize=7, parity="E")
             link.open()
-            assert link.ask(b"IN_NAME\n") == b"IN_NAME"
+            assert link.ask(b"IN_NAME\n") == b"=IN_NAME"
             link.close()
 
 
 def test_a_port_has_one_owner() -> None:
-    with Peer(echo) as peer:
+    with Peer(repeat) as peer:
         first, second = Link(peer.path), Link(peer.path)
         first.open()
         first.open()

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from instruments.cavro_pump import CavroClient
-from instruments.errors import Fault, LinkTimeout, Rejected
+from instruments.errors import DeviceError, Fault, LinkTimeout, Rejected, Restarted
 from instruments.framing import DtAnswer
 from instruments.grbl_gantry import GrblClient
 from instruments.ika_hotplate import IkaClient
 from instruments.link import Link
-from instruments.odrive_spin_coater import ODriveClient
+from instruments.odrive_spin_coater import ODriveClient, checksum
 from tests.instruments.peer import Peer
 from tests.transcripts import Line, sections
 
@@ -39,6 +39,16 @@ def playing(
         assert settles(lambda: bool(peer.wrong) or len(peer.left) == leaving)
         link.close()
         assert not peer.wrong
+
+
+def with_checksum(line: Line) -> Line:
+    """Return a line of a transcript as it is said by who wants a checksum."""
+    direction, data = line
+    if direction == ".":
+        return line
+    body = data.rstrip(b"\r\n")
+    check = b"*%d" % checksum(body.decode())
+    return direction, body + check + data[len(body) :]
 
 
 GRBL = sections("grbl")
@@ -76,8 +86,10 @@ def test_a_dwell_is_acknowledged_after_the_move() -> None:
 def test_the_coolant_outputs_are_the_gripper() -> None:
     with playing(GRBL["The coolant outputs drive the gripper"], GrblClient) as client:
         client.line("$X")
+        client.let_go()
         client.grip(closed=True)
         assert client.gripper() == "closed"
+        client.let_go()
         client.grip(closed=False)
         assert client.gripper() == "open"
 
@@ -138,9 +150,9 @@ def test_every_block_of_a_pump_is_framed_and_read(title: str) -> None:
 
 def test_a_pump_that_is_not_initialised_says_so() -> None:
     with playing(CAVRO["A move needs an initialised pump"], CavroClient) as client:
-        with pytest.raises(Rejected, match="error 7: not initialised"):
+        with pytest.raises(Restarted, match="error 7: not initialised"):
             client.plunger(100)
-        with pytest.raises(Rejected, match="error 7"):
+        with pytest.raises(Restarted, match="error 7"):
             client.ready()
 
 
@@ -167,14 +179,17 @@ def test_another_pump_does_not_answer() -> None:
     ("block", "error"), [(b"/0i\x03\r\n", Fault), (b"/0b\x03\r\n", Rejected)]
 )
 def test_an_overload_is_a_fault_and_a_bad_command_is_rejected(
-    block: bytes, error: type[Exception]
+    block: bytes, error: type[DeviceError]
 ) -> None:
     lines = [(">", b"/1A5R\r"), ("<", block)]
     with playing(lines, CavroClient) as client, pytest.raises(error):
         client.plunger(5)
 
 
-ODRIVE = sections("odrive")
+ODRIVE = {
+    title: [with_checksum(line) for line in lines]
+    for title, lines in sections("odrive").items()
+}
 
 
 def test_a_spin_coater_tells_who_it_is() -> None:
@@ -188,20 +203,24 @@ def test_closed_loop_before_calibration_is_seen_in_the_error() -> None:
     with playing(ODRIVE[title], ODriveClient) as client:
         client.request(8)
         assert client.state() == 1
-        assert client.read("axis0.error") == 1
+        assert client.read_whole("axis0.error") == 1
         client.clear()
         assert client.errors() == ""
 
 
 def test_a_calibrated_spin_coater_spins() -> None:
     lines = [
-        (
-            sign,
-            data.replace(b" 150\n", b" 150.000000\n").replace(
-                b"vel 0\n", b"vel 0.000000\n"
-            ),
+        with_checksum(
+            (
+                sign,
+                data.replace(b" 150\n", b" 150.000000\n").replace(
+                    b"vel 0\n", b"vel 0.000000\n"
+                ),
+            )
         )
-        for sign, data in ODRIVE["Calibrate, spin at 1500 rpm, come to rest"]
+        for sign, data in sections("odrive")[
+            "Calibrate, spin at 1500 rpm, come to rest"
+        ]
     ]
     config = "axis0.controller.config"
     with playing(lines, ODriveClient) as client:
@@ -210,7 +229,7 @@ def test_a_calibrated_spin_coater_spins() -> None:
         assert client.errors() == ""
         client.request(8)
         assert client.state() == 8
-        assert client.read("axis0.requested_state") == 0
+        assert client.read_whole("axis0.requested_state") == 0
         client.configure(f"{config}.vel_limit", 150.0)
         client.configure(f"{config}.vel_ramp_rate", 1000.0 / 60.0)
         client.write(f"{config}.control_mode", 2)
@@ -223,7 +242,8 @@ def test_a_calibrated_spin_coater_spins() -> None:
 
 
 def test_refusals_of_a_spin_coater_are_rejected() -> None:
-    lines = [(">", b"r axis0.nope\n"), ("<", b"invalid property\r\n")]
+    said = [(">", b"r axis0.nope\n"), ("<", b"invalid property\r\n")]
+    lines = [with_checksum(line) for line in said]
     with playing(lines, ODriveClient) as client:
         with pytest.raises(Rejected, match="invalid property"):
             client.read("axis0.nope")
@@ -240,7 +260,7 @@ def on_ika(title: str, leaving: int = 0) -> Any:
 
 def test_a_hotplate_tells_its_name() -> None:
     with on_ika("Identity") as client:
-        assert client.name() == "C-MAG HS7"
+        assert client.name("C-MAG HS7") == "C-MAG HS7"
 
 
 def test_a_set_temperature_is_read_again() -> None:
@@ -272,5 +292,5 @@ def test_silence_of_a_hotplate_is_a_timeout() -> None:
         link = Link(peer.path, timeout=0.1)
         link.open()
         with pytest.raises(LinkTimeout, match="'IN_NAME"):
-            IkaClient(link).name()
+            IkaClient(link).name("C-MAG HS7")
         link.close()

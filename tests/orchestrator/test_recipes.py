@@ -124,6 +124,7 @@ def test_steps_carry_values_in_the_plans_units() -> None:
     [
         ({"spin_speed": math.nan}, "nan"),
         ({"dwell": math.inf}, "outside 30 to 600"),
+        ({"dwell": 10**400}, "outside 30 to 600"),
         ({"spin_speed": 9000.0}, "outside 1000 to 4000 rpm"),
         ({"acid": "citric acid"}, "citric acid"),
         ({"acid": "camphorsulfonic acid"}, "outside 0.5 to 2.5 mol/L"),

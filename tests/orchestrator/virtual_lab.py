@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.campaign import Progress, fold
-from orchestrator.dispatch import Ready, ready
+from orchestrator.dispatch import Floor, Ready, ready
 from orchestrator.ledger import Event
 from orchestrator.records import MeasurementRule, Recipe, Step
 
 ARM = "arm"
+FLOOR = Floor(ARM)
 
 
 def step(name: str, station: str, slot: str, **facts: Any) -> Step:
@@ -77,4 +78,4 @@ class VirtualLab:
         self.write(kind, act.trial, action=action, **facts)
 
     def ready(self) -> list[Ready]:
-        return ready(self.progress, ARM)
+        return ready(self.progress, FLOOR)

@@ -64,7 +64,7 @@ def test_what_is_outside_the_space_is_named_with_its_bounds() -> None:
     }
     assert SPACE.check(Candidate(values)) == [
         "concentration: 18 mol/L is outside 0.1 to 17.4321 mol/L",
-        "temperature: 20 degC is outside 25 to 160 degC",
+        "temperature: 20 degC is outside 25 to 62 degC",
     ]
     assert SPACE.check(Candidate({**values, "acid": "lime"})) == [
         "acid: 'lime' is not among its options"
@@ -72,7 +72,7 @@ def test_what_is_outside_the_space_is_named_with_its_bounds() -> None:
     assert "dwell: not a parameter" in SPACE.check(Candidate({**values, "dwell": 1.0}))
     assert SPACE.check(Candidate({**values, "concentration": "much"})) == [
         "concentration: 'much' is not a number",
-        "temperature: 20 degC is outside 25 to 160 degC",
+        "temperature: 20 degC is outside 25 to 62 degC",
     ]
 
 

@@ -1,0 +1,482 @@
+"""The propose–act–learn loop of one campaign, driven by what has ended.
+
+It decides, and writes the ledger. Others write there too: a person's commands and
+answers are events, and the loop follows them within `TICK`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import time
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.futures import PrefectFuture
+
+from orchestrator import units
+from orchestrator.campaign import (
+    Progress,
+    Propose,
+    Rules,
+    Stop,
+    Trial,
+    draining,
+    fold,
+    next_action,
+)
+from orchestrator.chemical_gate import check_steps
+from orchestrator.dispatch import Floor, Ready, Twin, ready
+from orchestrator.errors import CampaignFailed, PolyloopError
+from orchestrator.flows import artifacts, tasks
+from orchestrator.flows.story import line_of
+from orchestrator.flows.watch import Heartbeat, overruns
+from orchestrator.learning import Failed, Learned, Repeated, learn
+from orchestrator.ledger import Event, Ledger
+from orchestrator.recipes import compile_recipe
+from orchestrator.records import Recipe
+from orchestrator.recovery import Entry, Settlement, recover
+from orchestrator.station.acts import ActRecord, ActState
+from orchestrator.station.client import StationClient, StationError
+from planners.data import Candidate, Proposal
+from planners.space import Space
+
+TICK = 0.5
+"""Real seconds between two looks at the ledger for what persons want."""
+
+Done = tuple[str, str, PrefectFuture[Any]]
+"""What has ended: act, propose, show or back; of what; and how."""
+
+
+class Interrupted(PolyloopError):
+    """The campaign stops for now; it can be resumed."""
+
+
+class Loop:
+    """One campaign, from what its ledger says until its rules say stop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: StationClient,
+        campaign_id: str,
+        config: str,
+        owner: str,
+    ) -> None:
+        self.ledger = ledger
+        self.client = client
+        self.id = campaign_id
+        self.config = config
+        self.owner = owner
+        self.campaign = tasks.campaign_of(config)
+        self.log = get_run_logger()
+        lab = self.campaign.lab
+        started = ledger.events(campaign_id)[0].data
+        self.seed = int(started["seed"])
+        twins = {name: lab.stations[name].twin for name in lab.twins}
+        self.rules = Rules(
+            trials=int(started["trials"]),
+            in_flight=self.campaign.in_flight,
+            substrates=len(lab.substrates),
+            twins=twins,
+        )
+        self.floor = Floor(
+            lab.arm,
+            {name: Twin(twins[name], slots) for name, slots in lab.twins.items()},
+            {slot: one.name for one in lab.stations.values() for slot in one.slots},
+        )
+        state = client.state()
+        self.found = state["found"]
+        self.speed = float(state["speed"])
+        self.settlement = Settlement(
+            self.campaign.when_unanswered, self._substrate, self.speed
+        )
+        self.progress = Progress()
+        self.heartbeat = Heartbeat(client)
+        self._done: queue.Queue[Done] = queue.Queue()
+        self._asking = False
+        self._showing = False
+        self._alerted: set[str] = set()
+        self._returning: set[str] = set()
+
+    def run(self) -> str:
+        """Run to the end and return the reason for it.
+
+        Raises
+        ------
+        CampaignFailed
+            When the campaign cannot go on.
+        Interrupted
+            When it stops for now.
+        """
+        events = self.ledger.events(self.id)
+        self.progress = fold(events)
+        self._proposals = max(int(one.data.get("proposal", 0)) for one in events)
+        self._write_all(
+            recover(
+                lambda: self.progress,
+                self.client,
+                self.settlement,
+                now=time.time(),
+                found=self.found,
+            )
+        )
+        self._catch_up()
+        while True:
+            self._follow_persons()
+            wanted = next_action(self.rules, self.progress)
+            if isinstance(wanted, Propose) and not self._asking:
+                self._ask(wanted.n)
+            for act in ready(self.progress, self.floor):
+                self._begin(act)
+            if not (self.progress.acting or self._asking):
+                if isinstance(wanted, Stop):
+                    break
+                self._stand_still()
+            self._watch()
+            try:
+                self._take(*self._done.get(timeout=TICK))
+            except queue.Empty:
+                continue
+        self._show(final=True)
+        if wanted.resumable:
+            raise Interrupted(wanted.reason)
+        self._write(
+            "campaign.ended", data={"reason": wanted.reason, "good": wanted.good}
+        )
+        if not wanted.good:
+            raise CampaignFailed(wanted.reason)
+        return wanted.reason
+
+    def close(self) -> None:
+        """End the threads that the loop has begun."""
+        self.heartbeat.close()
+
+    # -- persons ------------------------------------------------------------------------
+
+    def _follow_persons(self) -> None:
+        """Read what others have written, and do what follows from it."""
+        self._sync()
+        if self.progress.stop:
+            raise Interrupted(self.progress.stop)
+        for question in list(self.progress.questions.values()):
+            if question.answer:
+                trial = self.progress.trials[question.act.trial]
+                self._write_all(self.settlement.answered(question, trial))
+        self._put_back()
+        for trial in self.progress.in_flight:
+            if trial.condemned and not trial.acting:
+                reason = f"discarded {trial.condemned}"
+                self._write_all(
+                    self.settlement.discard(trial, trial.sample, trial.at, reason)
+                )
+
+    def _sync(self) -> None:
+        """Fold what is new in the ledger, whoever wrote it."""
+        for event in self.ledger.events(self.id, after=self.progress.seq):
+            self.progress = fold([event], self.progress)
+            if line := line_of(event, self.campaign.space):
+                self.log.info("%s", line)
+
+    def _put_back(self) -> None:
+        """Have stations prepared that a person wants back after a fault."""
+        for name, out in self.progress.out.items():
+            if out.returning and name not in self._returning:
+                self._returning.add(name)
+                future = tasks.put_back.submit(self.client.address, name)
+                future.add_done_callback(partial(self._put, "back", name))
+
+    def _put(self, kind: str, key: str, done: PrefectFuture[Any]) -> None:
+        self._done.put((kind, key, done))
+
+    def _is_back(self, station: str, trouble: str) -> None:
+        self._returning.discard(station)
+        verb, note = (
+            ("pause", f"cannot be put back: {trouble}") if trouble else ("", "")
+        )
+        self._write(
+            "control",
+            data={
+                "verb": verb or "in_service",
+                "subject": "station",
+                "name": station,
+                "who": "polyloop",
+                "via": "fault",
+                "note": note,
+            },
+        )
+
+    def _stand_still(self) -> None:
+        """Wait for a person, or stop, when no step of any trial can start."""
+        progress = self.progress
+        by_person = [
+            one for one in progress.out.values() if one.returning or not one.by_fault
+        ]
+        resting = any(trial.resting for trial in progress.in_flight)
+        if progress.questions or progress.held == "paused" or by_person or resting:
+            self._alert("person", f"standing.{progress.seq}", self._waits_for())
+            return
+        if why := draining(self.rules, progress):
+            names = ", ".join(trial.id for trial in progress.in_flight)
+            raise Interrupted(f"{why}; waiting for it: {names}")
+        message = "standstill: no step of any trial can start"
+        self._write("campaign.ended", data={"reason": message, "good": False})
+        raise CampaignFailed(message)
+
+    def _waits_for(self) -> str:
+        progress = self.progress
+        waits = [f"question {one.id}" for one in progress.questions.values()]
+        waits += [f"station {name}: {one.reason}" for name, one in progress.out.items()]
+        waits += [f"{t.sample} is paused" for t in progress.in_flight if t.resting]
+        if progress.held:
+            waits.append(f"the campaign is {progress.held}")
+        return f"{self.id} stands still: {'; '.join(waits)}"
+
+    # -- watching -----------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Tell a person of what takes too long, of silence, and of open questions."""
+        for late in overruns(self.progress.acting.values(), self.speed, time.time()):
+            self._alert("overrun", late.act.id, late.text, late.act.station)
+        if silence := self.heartbeat.silence:
+            text = f"the station service has not answered for {silence:.0f} s"
+            self._alert("silence", "station service", text)
+        else:
+            self._alerted.discard("silence station service")
+        for question in self.progress.questions.values():
+            if not question.answer:
+                self._alert("person", question.id, question.text, question.act.station)
+
+    def _alert(self, kind: str, about: str, text: str, station: str = "") -> None:
+        """Raise an alert once."""
+        if f"{kind} {about}" in self._alerted:
+            return
+        self._alerted.add(f"{kind} {about}")
+        data = {"alert": kind, "text": text, "about": about, "station": station}
+        self._write("alert", data=data)
+        self.log.warning("%s: %s", kind, text)
+
+    # -- trials -------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Do what should have followed from the last event when the flow was stopped."""
+        for name in [trial.id for trial in self.progress.in_flight]:
+            if not self.progress.trials[name].sample:
+                self._start(name)
+            recipe = self.progress.trials[name].recipe
+            if recipe is None:
+                self._compile(name, self.progress.trials[name].candidate)
+            else:
+                self._hold_safe(name, recipe)
+            trial = self.progress.trials[name]
+            if trial.in_flight and trial.last_step is not None and not trial.acting:
+                last = trial.last_step.name
+                known = {uid for one in trial.measurements for uid in one.runs}
+                if trial.next_step is None or trial.runs[last] not in known:
+                    self._learn(trial, last)
+
+    def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
+        """Write down what has ended, and learn from it."""
+        if kind == "show":  # a picture that cannot be shown ends no campaign
+            self._showing = False
+            return
+        try:
+            answer = future.result(raise_on_failure=True)
+        except StationError as error:
+            raise Interrupted(str(error)) from error
+        if kind == "act":
+            self._after_act(key, answer)
+        elif kind == "back":
+            self._is_back(key, answer)
+        else:
+            self._asking = False
+            self._start_trials(answer)
+
+    def _ask(self, n: int) -> None:
+        """Ask the planner; its answer is taken when it is there."""
+        self._asking = True
+        trials = self.progress.trials.values()
+        observed = [trial for trial in trials if trial.observation]
+        pending = self.progress.in_flight
+        failed = [t for t in trials if not t.in_flight and not t.observation]
+        self._proposals += 1
+        self._question = {
+            "proposal": self._proposals,
+            "n": n,
+            "seed": self.seed,
+            "observed": [trial.id for trial in observed],
+            "pending": [trial.id for trial in pending],
+            "failed": [trial.id for trial in failed],
+        }
+        future = tasks.propose.submit(
+            self.config,
+            self.seed,
+            n,
+            [trial.observation for trial in observed if trial.observation],
+            [trial.candidate for trial in pending],
+            [trial.candidate for trial in failed],
+        )
+        future.add_done_callback(partial(self._put, "propose", ""))
+
+    def _start_trials(self, proposal: Proposal) -> None:
+        """Give each candidate a trial, a substrate and a recipe."""
+        for candidate in proposal.candidates:
+            trial = f"t{len(self.progress.trials) + 1:03d}"
+            self._write(
+                "candidate.proposed",
+                trial=trial,
+                data={
+                    "candidate": dict(candidate.values),
+                    "id": candidate.id,
+                    "card": dict(proposal.card),
+                    **self._question,
+                },
+            )
+            self._start(trial)
+            self._compile(trial, candidate)
+
+    def _start(self, trial: str) -> None:
+        fresh = self._substrate()
+        if fresh is None:
+            reason = "the rack has no bare substrate left"
+            self._write("trial.failed", trial=trial, data={"reason": reason})
+        else:
+            self._write("trial.started", trial=trial, data=fresh)
+
+    def _compile(self, trial: str, candidate: Candidate) -> None:
+        if not self.progress.trials[trial].in_flight:
+            return
+        try:
+            recipe = compile_recipe(self.campaign, candidate)
+        except PolyloopError as error:
+            self._write("trial.failed", trial=trial, data={"reason": str(error)})
+        else:
+            self._write("recipe.compiled", trial=trial, data={"recipe": asdict(recipe)})
+
+    def _hold_safe(self, trial: str, recipe: Recipe) -> None:
+        """Hold a recipe that comes from the ledger to the chemical gate again."""
+        try:
+            check_steps(self.campaign.lab, recipe.steps)
+        except PolyloopError as error:
+            self._write("trial.failed", trial=trial, data={"reason": str(error)})
+
+    def _substrate(self) -> dict[str, str] | None:
+        """Return the next bare substrate: its name and the rack slot it lies in."""
+        used = self.progress.used
+        home = next((s for s in self.campaign.lab.substrates if s not in used), None)
+        return None if home is None else {"sample": f"{self.id}/{home}", "home": home}
+
+    def _begin(self, one: Ready) -> None:
+        """Write an act down, then have it done."""
+        trial, step = self.progress.trials[one.trial], one.step
+        action = f"{self.id}.{trial.id}.{trial.acts + 1:03d}"
+        self._write(
+            "step.intended",
+            trial=trial.id,
+            data={
+                "action": action,
+                "step": step.name,
+                "operation": step.operation,
+                "station": step.station,
+                "slot": step.slot,
+                "sample": one.sample,
+                "parameters": dict(step.parameters),
+                "duration": step.duration,
+            },
+        )
+        future = tasks.act.submit(
+            self.client.address,
+            self.owner,
+            action,
+            step.station,
+            one.sample.rpartition("/")[2],
+            one.sample,
+            step.name,
+            trial.id,
+            step,
+        )
+        future.add_done_callback(partial(self._put, "act", action))
+
+    def _after_act(self, action: str, record: ActRecord) -> None:
+        if record.state is ActState.ABORTED:
+            raise Interrupted(record.reason)  # what it means is for `recover` to say
+        act = self.progress.acting[action]
+        trial = self.progress.trials[act.trial]
+        self._write_all(self.settlement.settle(act, record, trial))
+        trial = self.progress.trials[act.trial]
+        last, own = trial.last_step, act.sample == trial.sample
+        if trial.in_flight and own and last is not None and last.name == act.step:
+            self._learn(trial, act.step)
+        self._show_if_over(trial)
+
+    def _learn(self, trial: Trial, step: str) -> None:
+        """Work out what the step just done allows, and write down what it says."""
+        really = as_made(trial, self.campaign.space)
+        for lesson in learn(
+            really, step, self.campaign.objectives, self.client.documents
+        ):
+            match lesson:
+                case Learned(measurement):
+                    data = {**asdict(measurement), "sample": trial.sample, "step": step}
+                    self._write("measurement", trial=trial.id, data=data)
+                case Repeated(name, reason):
+                    data = {"step": name, "reason": reason}
+                    self._write("step.repeated", trial=trial.id, data=data)
+                case Failed(reason):
+                    self._write("trial.failed", trial=trial.id, data={"reason": reason})
+                case observation:
+                    self._write(
+                        "observation",
+                        trial=trial.id,
+                        data={
+                            "candidate": dict(observation.candidate.values),
+                            "estimates": {
+                                name: asdict(one)
+                                for name, one in observation.estimates.items()
+                            },
+                        },
+                    )
+
+    def _show_if_over(self, trial: Trial) -> None:
+        if not self.progress.trials[trial.id].in_flight:
+            self._show()
+
+    def _show(self, *, final: bool = False) -> None:
+        """Show progress in the Prefect UI; one picture at a time is being drawn."""
+        if self._showing and not final:
+            return
+        self._showing = True
+        events = self.ledger.events(self.id)
+        future = artifacts.show.submit(self.id, events, final=final)
+        if final:
+            future.wait()
+        future.add_done_callback(partial(self._put, "show", ""))
+
+    # -- the ledger -----------------------------------------------------------------------
+
+    def _write(self, kind: str, *, trial: str = "", data: dict[str, Any]) -> Event:
+        """Append to the ledger, and to the state that follows from it."""
+        event = self.ledger.append(self.id, kind, trial=trial, data=data)
+        self._sync()
+        return event
+
+    def _write_all(self, entries: Any) -> None:
+        entry: Entry
+        for entry in entries:
+            kind, trial, data = entry
+            self._write(kind, trial=trial, data=data)
+
+
+def as_made(trial: Trial, space: Space) -> Trial:
+    """Return a trial whose candidate says how long its timed steps really lasted.
+
+    Kept within the bounds of the space, which a tolerance may leave by a little.
+    """
+    values = dict(trial.candidate.values)
+    for real in space.reals:
+        if real.name in trial.made:
+            seconds = units.convert(trial.made[real.name], "s", real.unit)
+            values[real.name] = min(max(seconds, real.low), real.high)
+    return dataclasses.replace(trial, candidate=Candidate(values))
