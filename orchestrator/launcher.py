@@ -252,7 +252,7 @@ def carry_out(
             time.time(),
             speed,
         )
-        progress = _watch(ledger, view, runner, stops, show)
+        progress = _watch(ledger, view, runner, server, stops, show)
         if stops.now.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
             progress = fold(ledger.events(name, patience=PATIENCE))
@@ -282,6 +282,7 @@ def _watch(
     ledger: Ledger,
     view: View,
     runner: processes.Child,
+    server: processes.Kept | None,
     stops: Stops,
     show: Show,
 ) -> Progress:

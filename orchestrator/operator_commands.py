@@ -121,7 +121,7 @@ def estop(who: Who = "", data: Data = DATA) -> None:
         console.print("latched; no station service runs, so that nothing is told")
         return
     try:
-        stop_everything(service, person, "command line")
+        stop_everything(service["address"], service["key"], person, "command line")
     except OSError as error:
         # It hangs. Ended, it makes everything safe if it can; killed, watchdogs do.
         os.kill(service["pid"], signal.SIGTERM)

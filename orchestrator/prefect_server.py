@@ -17,8 +17,8 @@ from orchestrator.flows.settings import environment
 
 def serve(
     stack: ExitStack, home: Path, logs: Path, *, ui: bool
-) -> tuple[str, processes.Child | None]:
-    """Start a server that ends with ``stack``; return its API, and it if it is ours."""
+) -> tuple[str, processes.Kept | None]:
+    """Keep a server until ``stack`` ends; return its API, and it if it is ours."""
     given = os.environ.get("PREFECT_API_URL")
     if given:
         return given.rstrip("/"), None
@@ -28,32 +28,29 @@ def serve(
     settings = environment(home, api)
     settings["PREFECT_SERVER_UI_ENABLED"] = str(ui).lower()
     settings["PREFECT_UI_API_URL"] = api
-    server = processes.start(
-        "prefect",
-        [sys.executable, "-m", "orchestrator.flows.server", "--port", str(port)],
-        logs,
-        settings,
-    )
+    command = [sys.executable, "-m", "orchestrator.flows.server", "--port", str(port)]
+    server = processes.Kept(lambda: processes.start("prefect", command, logs, settings))
     stack.callback(server.end)
     return api, server
 
 
-def wait_for(api: str, server: processes.Child, timeout: float = 90.0) -> None:
+def wait_for(api: str, server: processes.Kept, timeout: float = 90.0) -> None:
     """Wait until a server answers.
 
     Raises
     ------
     ProcessFailed
-        When it ends, or ``timeout`` real seconds pass, before it does.
+        When ``timeout`` real seconds pass before it does.
     """
     deadline = time.monotonic() + timeout
     pause = threading.Event()
-    while time.monotonic() < deadline and server.process.poll() is None:
+    while time.monotonic() < deadline:
+        server.tend()
         try:
             if httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             pause.wait(0.1)
     raise processes.ProcessFailed(
-        f"the Prefect server did not start (log: {server.log})"
+        f"the Prefect server did not start (log: {server.child.log})"
     )

@@ -30,7 +30,10 @@ from orchestrator.campaign import (
 from orchestrator.chemical_gate import check_steps
 from orchestrator.dispatch import Floor, Ready, Twin, ready
 from orchestrator.errors import CampaignFailed, PolyloopError
-from orchestrator.flows import artifacts, tasks
+from orchestrator.flows import tasks
+from orchestrator.flows.alerts import Kind, alert
+from orchestrator.flows.artifacts import Board
+from orchestrator.flows.counter import Counter
 from orchestrator.flows.story import line_of
 from orchestrator.flows.watch import Heartbeat, overruns
 from orchestrator.learning import Failed, Learned, Repeated, learn
@@ -47,7 +50,7 @@ TICK = 0.5
 """Real seconds between two looks at the ledger for what persons want."""
 
 Done = tuple[str, str, PrefectFuture[Any]]
-"""What has ended: act, propose, show or back; of what; and how."""
+"""What has ended: act, propose or back; of what; and how."""
 
 
 class Interrupted(PolyloopError):
@@ -95,9 +98,10 @@ class Loop:
         )
         self.progress = Progress()
         self.heartbeat = Heartbeat(client)
+        self.counter = Counter(self.campaign, campaign_id, ledger, client)
+        self.board = Board(self.counter.flow_run, campaign_id, ledger)
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
-        self._showing = False
         self._alerted: set[str] = set()
         self._returning: set[str] = set()
 
@@ -140,7 +144,6 @@ class Loop:
                 self._take(*self._done.get(timeout=TICK))
             except queue.Empty:
                 continue
-        self._show(final=True)
         if wanted.resumable:
             raise Interrupted(wanted.reason)
         self._write(
@@ -151,14 +154,18 @@ class Loop:
         return wanted.reason
 
     def close(self) -> None:
-        """End the threads that the loop has begun."""
+        """End the threads that the loop has begun; the last picture is drawn."""
         self.heartbeat.close()
+        self.board.close()
+        self.counter.close()
 
     # -- persons ------------------------------------------------------------------------
 
     def _follow_persons(self) -> None:
-        """Read what others have written, and do what follows from it."""
+        """Read what others have said and written, and do what follows from it."""
+        self.counter.listen(self.progress)
         self._sync()
+        self.counter.show(self.progress)
         if self.progress.stop:
             raise Interrupted(self.progress.stop)
         for question in list(self.progress.questions.values()):
@@ -249,14 +256,14 @@ class Loop:
             if not question.answer:
                 self._alert("person", question.id, question.text, question.act.station)
 
-    def _alert(self, kind: str, about: str, text: str, station: str = "") -> None:
+    def _alert(self, kind: Kind, about: str, text: str, station: str = "") -> None:
         """Raise an alert once."""
         if f"{kind} {about}" in self._alerted:
             return
         self._alerted.add(f"{kind} {about}")
         data = {"alert": kind, "text": text, "about": about, "station": station}
         self._write("alert", data=data)
-        self.log.warning("%s: %s", kind, text)
+        alert(kind, text, campaign=self.id, station=station)
 
     # -- trials -------------------------------------------------------------------------
 
@@ -279,9 +286,6 @@ class Loop:
 
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
-        if kind == "show":  # a picture that cannot be shown ends no campaign
-            self._showing = False
-            return
         try:
             answer = future.result(raise_on_failure=True)
         except StationError as error:
@@ -409,7 +413,8 @@ class Loop:
         last, own = trial.last_step, act.sample == trial.sample
         if trial.in_flight and own and last is not None and last.name == act.step:
             self._learn(trial, act.step)
-        self._show_if_over(trial)
+        if not self.progress.trials[trial.id].in_flight:
+            self.board.show()
 
     def _learn(self, trial: Trial, step: str) -> None:
         """Work out what the step just done allows, and write down what it says."""
@@ -438,21 +443,6 @@ class Loop:
                             },
                         },
                     )
-
-    def _show_if_over(self, trial: Trial) -> None:
-        if not self.progress.trials[trial.id].in_flight:
-            self._show()
-
-    def _show(self, *, final: bool = False) -> None:
-        """Show progress in the Prefect UI; one picture at a time is being drawn."""
-        if self._showing and not final:
-            return
-        self._showing = True
-        events = self.ledger.events(self.id)
-        future = artifacts.show.submit(self.id, events, final=final)
-        if final:
-            future.wait()
-        future.add_done_callback(partial(self._put, "show", ""))
 
     # -- the ledger -----------------------------------------------------------------------
 
