@@ -182,7 +182,7 @@ class ActLedger:
         """Return every act, in the order in which they were intended."""
         query = select(_acts).order_by(_acts.c.intended)
         with self._engine.connect() as connection:
-            return [_record(dict(row)) for row in connection.execute(query).mappings()]
+            return [act_of(dict(row)) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
         """Let go of the database."""

@@ -98,7 +98,9 @@ def test_anything_wrong_ends_with_1_and_is_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kill = Kill(Victim.FLOW, ("spin",), "c", 1.0)
-    findings = [Finding(wrong, "c", "c/rack.1", "c.t001.003", "it was")] if wrong else []
+    findings = (
+        [Finding(wrong, "c", "c/rack.1", "c.t001.003", "it was")] if wrong else []
+    )
     tally = Tally(kills=[kill], findings=findings, campaigns=1, seconds=1.0)
     asked: list[Settings] = []
 
