@@ -320,7 +320,7 @@ class _State:
             self._control(event.data)
         elif event.kind == "candidate.proposed":
             candidate = Candidate(event.data["candidate"])
-            self.trials[event.trial] = Trial(event.trial, candidate)
+            self.trials.setdefault(event.trial, Trial(event.trial, candidate))
         trial = self.trials.get(event.trial)
         if trial is not None:
             self.trials[event.trial] = self._trial(trial, event)
@@ -374,18 +374,11 @@ class _State:
         """Return a trial after an event of its own."""
         data, kind = event.data, event.kind
         if kind == "step.intended":
-            return self._intended(trial, event)
-        if kind in ("step.done", "step.failed"):
-            return self._ended(trial, event)
-        if kind == "question.asked":
-            act = self.acting.pop(data["action"], None)
-            if act is not None:
-                question = Question(
-                    *(data["question"], act, data["text"], event.at),
-                    yes=data.get("yes", ""),
-                    no=data.get("no", ""),
-                )
-                self.questions[question.id] = question
+            trial = self._intended(trial, event)
+        elif kind in ("step.done", "step.failed"):
+            trial = self._ended(trial, event)
+        elif kind == "question.asked":
+            self._asked(trial, event)
         elif kind == "question.answered":
             asked = self.questions.get(data["question"])
             if asked is not None and data["answer"] in ANSWERS:
@@ -394,23 +387,53 @@ class _State:
                 )
         elif kind == "sample.found":
             trial = _found(trial, data, self.strays)
-        elif kind == "sample.discarded":
+        elif trial.in_flight:
+            trial = self._in_flight(trial, event)
+        # What is left of a trial that has ended is put away.
+        left = not trial.in_flight and trial.at != trial.home
+        if left and trial.sample not in self.strays:
+            self._stray(trial, trial.at)
+        return trial
+
+    def _in_flight(self, trial: Trial, event: Event) -> Trial:
+        """Return a trial after an event that only one in flight can have."""
+        data = event.data
+        if event.kind == "trial.started":
+            if trial.sample or data["home"] in self.used:
+                return trial
+            self.used.add(data["home"])
+        elif event.kind == "sample.discarded":
+            if data["sample"] != trial.sample:
+                return trial
             if data["at"] != trial.home:
                 self._stray(trial, data["at"])
-            trial = dataclasses.replace(trial, restarts=trial.restarts + 1)
-        else:
-            trial = _after(trial, event)
-            if kind == "trial.started":
-                self.used.add(trial.home)
-            elif not trial.in_flight and trial.at not in ("", trial.home):
-                self._stray(trial, trial.at)
-        return trial
+        return _after(trial, event)
+
+    def _asked(self, trial: Trial, event: Event) -> None:
+        data = event.data
+        act = self.acting.get(data["action"])
+        if act is None or act.trial != trial.id or data["question"] in self.questions:
+            return
+        question = Question(
+            *(data["question"], act, data["text"], event.at),
+            yes=data.get("yes", ""),
+            no=data.get("no", ""),
+        )
+        del self.acting[act.id]
+        self.questions[question.id] = question
+
+    def _under_way(self, action: str) -> Act | None:
+        """Return an act that has not ended, or of which a person is asked."""
+        asked = (one.act for one in self.questions.values() if one.act.id == action)
+        return self.acting.get(action) or next(asked, None)
 
     def _stray(self, trial: Trial, at: str) -> None:
         self.strays[trial.sample] = Stray(trial.sample, at, trial.home, trial.id)
 
     def _intended(self, trial: Trial, event: Event) -> Trial:
         data = event.data
+        if self._under_way(data["action"]) is not None:
+            return trial
         act = Act(
             id=data["action"],
             trial=trial.id,
@@ -430,12 +453,12 @@ class _State:
 
     def _ended(self, trial: Trial, event: Event) -> Trial:
         data, done = event.data, event.kind == "step.done"
-        act = self.acting.pop(data["action"], None)
-        asked = [q for q in self.questions.values() if q.act.id == data["action"]]
-        for question in asked:
-            act = self.questions.pop(question.id).act
-        if act is None:
+        act = self._under_way(data["action"])
+        if act is None or act.trial != trial.id:
             return trial
+        self.acting.pop(act.id, None)
+        for question in [q for q in self.questions.values() if q.act.id == act.id]:
+            del self.questions[question.id]
         if act.operation in CARRYING and done:
             trial = self._carried(trial, act)
         if trial.acting != act.id:
@@ -487,9 +510,17 @@ def _found(trial: Trial, data: Mapping[str, Any], strays: dict[str, Stray]) -> T
 
 
 def _after(trial: Trial, event: Event) -> Trial:
-    """Return a trial after an event that concerns it alone."""
+    """Return a trial in flight after an event that concerns it alone."""
     data = event.data
     match event.kind:
+        case "sample.discarded":  # until it starts again it has no sample
+            return Trial(
+                trial.id,
+                trial.candidate,
+                recipe=trial.recipe,
+                acts=trial.acts,
+                restarts=trial.restarts + 1,
+            )
         case "trial.started":
             return Trial(
                 trial.id,
@@ -507,9 +538,9 @@ def _after(trial: Trial, event: Event) -> Trial:
             if step is None or step.name != data["step"]:
                 return trial
             return dataclasses.replace(trial, made=_made(trial, step, data["seconds"]))
-        case "recipe.compiled":
+        case "recipe.compiled" if trial.recipe is None:
             return dataclasses.replace(trial, recipe=recipe_of(data["recipe"]))
-        case "measurement":
+        case "measurement" if trial.sample == data.get("sample", trial.sample) != "":
             values = {key: data[key] for key in data if key not in ("sample", "step")}
             values["runs"] = tuple(values.get("runs", ()))
             values["doubts"] = tuple(values.get("doubts", ()))
@@ -523,7 +554,9 @@ def _after(trial: Trial, event: Event) -> Trial:
             names = [step.name for step in trial.recipe.steps] if trial.recipe else []
             return dataclasses.replace(
                 trial,
-                following=names.index(name) if name in names else trial.following,
+                following=min(trial.following, names.index(name))
+                if name in names
+                else trial.following,
                 repeats={
                     **trial.repeats,
                     name: trial.repeats.get(name, 0) + int(data.get("doubted", True)),

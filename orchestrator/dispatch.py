@@ -127,7 +127,7 @@ class _Dispatch:
     # -- who may go on --------------------------------------------------------------
 
     def _waiting(self) -> list[Trial]:
-        trials = [t for t in self.flying if not t.acting]
+        trials = [t for t in self.flying if t.sample and not t.acting]
         trials = [t for t in trials if self._may_go_on(t)]
         return sorted(trials, key=lambda t: (t.at != GRIPPER, not in_chain(t)))
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -173,18 +173,16 @@ def carry_out(
     """
     data = options.data.resolve()
     ledger = Ledger.of(data, patience=0.0)
-    events = ledger.stream(name)
-    started = next(events).data
+    started = next(ledger.stream(name)).data
     config = data / started["config"]
     campaign = load_campaign(config)
-    last = _bench_of(started, events)
-    held = _held(campaign, options.bench or last)
+    held = _held(campaign, options.bench or _bench_of(ledger.stream(name)))
     speed = _speed(campaign, options, held)
     key = secrets.token_urlsafe(24)
     os.environ["POLYLOOP_STATION_KEY"] = key
-    if (stop := Latch(data).held) is not None:
+    if (stopped := Latch(data).held) is not None:
         raise Refused(
-            f"{data}: emergency stop by {stop['who']}, not cleared; look at every "
+            f"{data}: emergency stop by {stopped['who']}, not cleared; look at every "
             "instrument, then: polyloop clear"
         )
     stops = Stops()
@@ -216,8 +214,8 @@ def carry_out(
         if _stopped(ledger, name):
             resumed = {
                 "speed": speed,
-                "bench": str(held.directory) if held else "",
                 "versions": versions(),
+                "bench": str(held.directory) if held else "",
             }
             ledger.append(name, "campaign.resumed", data=resumed)
         runner = processes.start(
@@ -292,6 +290,8 @@ def _watch(
     while True:
         ended = runner.process.poll() is not None
         over = ended or stops.now.is_set()
+        if server is not None:
+            server.tend()
         try:  # a database that is away is waited for, with an eye on Ctrl-C
             if stops.drain.is_set() and not drained:
                 everything, who = control.Subject(), control.me()
@@ -333,13 +333,10 @@ def _stop(
         runner.end()
 
 
-def _bench_of(started: Mapping[str, Any], later: Iterable[Event]) -> Path | None:
+def _bench_of(events: Iterable[Event]) -> Path | None:
     """Return the held bench that a campaign ran on last, or None if it had its own."""
-    named = str(started.get("bench", ""))
-    for event in later:
-        if event.kind == "campaign.resumed":
-            named = str(event.data.get("bench", ""))
-    return Path(named) if named else None
+    named = [event.data["bench"] for event in events if "bench" in event.data]
+    return Path(named[-1]) if named and named[-1] else None
 
 
 def _held(campaign: Campaign, directory: Path | None) -> HeldBench | None:
@@ -403,13 +400,15 @@ def _bench(
     directory.mkdir(parents=True, exist_ok=True)
     if campaign.lab.bench is None:
         return
+    faults = directory / "lab_faults.json"
+    faults.write_text(json.dumps([one.stated() for one in campaign.lab.faults]))
     child = processes.start(
         "bench",
         [
             *_python("sims"),
             str(campaign.lab.bench),
             *("--dir", str(directory), "--speed", str(speed)),
-            *("--seed", str(seed)),
+            *("--seed", str(seed), "--faults", str(faults)),
         ],
         logs,
         {},

@@ -9,7 +9,8 @@ of their commits, whoever writes: a reader of those ``after`` a number misses no
 ==================== =============================================================
 kind                 data
 ==================== =============================================================
-campaign.started     name, configuration as read, seed, versions, held bench, space, objectives
+campaign.started     name, configuration as read, seed, versions, bench (held by others),
+                     space, objectives
 candidate.proposed   candidate, id, card, and the question: number of the proposal, n
                      asked for, seed, observed, pending and failed trials
 trial.started        sample, home (the rack slot it was born in); again after a discard
@@ -32,7 +33,7 @@ measurement          one measurement, sample
 observation          candidate, estimates
 trial.failed         reason
 campaign.paused      reason
-campaign.resumed     speed, versions, held bench
+campaign.resumed     speed, versions, bench
 campaign.ended       reason, good (reached its end: true or false)
 ==================== =============================================================
 """

@@ -18,7 +18,7 @@ from orchestrator.flows.settings import environment
 def serve(
     stack: ExitStack, home: Path, logs: Path, *, ui: bool
 ) -> tuple[str, processes.Kept | None]:
-    """Keep a server until ``stack`` ends; return its API, and it if it is ours."""
+    """Keep a server that ends with ``stack``; return its API, and it if it is ours."""
     given = os.environ.get("PREFECT_API_URL")
     if given:
         return given.rstrip("/"), None
@@ -28,14 +28,15 @@ def serve(
     settings = environment(home, api)
     settings["PREFECT_SERVER_UI_ENABLED"] = str(ui).lower()
     settings["PREFECT_UI_API_URL"] = api
-    command = [sys.executable, "-m", "orchestrator.flows.server", "--port", str(port)]
+    module = "orchestrator.flows.server"
+    command = [sys.executable, "-m", module, "--port", str(port)]
     server = processes.Kept(lambda: processes.start("prefect", command, logs, settings))
     stack.callback(server.end)
     return api, server
 
 
 def wait_for(api: str, server: processes.Kept, timeout: float = 90.0) -> None:
-    """Wait until a server answers.
+    """Wait until a server answers; started again where it ends meanwhile.
 
     Raises
     ------

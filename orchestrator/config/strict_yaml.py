@@ -25,6 +25,8 @@ from orchestrator.errors import ConfigError
 LARGEST = 1_000_000
 """Bytes; a configuration that is larger is not one."""
 DEEPEST = 20
+LONGEST = 500
+"""Characters of one key or value; a SMILES has a tenth of that."""
 
 Key = str | int
 Where = tuple[Key, ...]
@@ -299,6 +301,9 @@ class _Reader:
 
     def _scalar(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
         text = str(event.value)
+        if len(text) > LONGEST:
+            rule = f"{len(text)} characters, at most {LONGEST} are read"
+            raise self._refusal(event, text, rule)
         if event.style is None:
             if not text and not self._open:
                 return None
@@ -334,4 +339,4 @@ class _Reader:
         where = (*where, key) if key is not None else where
         name = f"{shown(self.path)}:{line}"
         name = f"{name}: {dotted(where)}" if where else name
-        return ConfigError(f"{name}: {value} — {rule}")
+        return ConfigError(f"{name}: {_plain(value)} — {rule}")

@@ -21,6 +21,7 @@ from instruments.errors import (
     InstrumentError,
     LinkError,
     Rejected,
+    Restarted,
     Stopped,
     WrongModel,
 )
@@ -314,7 +315,7 @@ def fault_class(cause: BaseException) -> FaultClass:
     match cause:
         case Rejected():
             return FaultClass.REJECTED
-        case LinkError() | Stopped():
+        case LinkError() | Stopped() | Restarted():
             return FaultClass.LINK
         case Fault() | WrongModel():
             return FaultClass.FAULT

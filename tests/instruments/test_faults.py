@@ -35,12 +35,17 @@ ALL: dict[str, tuple[Any, Any]] = {
     **MAKERS,
     "slow_gantry": (Gantry, GantrySettings((500.0, 400.0, 100.0), feed=600.0)),
     "cool_plate": MAKERS["anneal_plate"],
+    "warm_plate": MAKERS["anneal_plate"],
     "source_meter": (SourceMeter, SourceMeterSettings(0.01, 10.0, 1.0)),
     "switch_matrix": (SwitchMatrix, SwitchMatrixSettings(baudrate=9600)),
     "power_meter": (PowerMeter, PowerMeterSettings(550.0)),
 }
 
-PORTS = {"slow_gantry": "gantry", "cool_plate": "anneal_plate"}
+PORTS = {
+    "slow_gantry": "gantry",
+    "cool_plate": "anneal_plate",
+    "warm_plate": "anneal_plate",
+}
 Wire = Callable[[str], tuple[Any, Cable]]
 
 
@@ -95,6 +100,7 @@ DONE: dict[str, tuple[Callable[[Any], DeviceStatus], tuple[bytes, ...]]] = {
     ),
     "anneal_plate": (lambda device: device.temperature.set(45.0), (rb"START_1",)),
     "cool_plate": (lambda device: device.temperature.set(44.0), ()),
+    "warm_plate": (lambda device: device.temperature.set(100.0), ()),
     "source_meter": (meter, (rb":OUTP:STAT 1", rb":OUTP:STAT 0\n")),
     "switch_matrix": (
         lambda device: device.choose("R12,43"),
@@ -141,6 +147,7 @@ def test_each_answer_may_be_spoiled_once_and_nothing_is_done_twice(
         ("spin_coater", b"t 0 "),
         ("spin_coater", b"requested_state 8"),
         ("cool_plate", b"OUT_SP_1 44"),
+        ("warm_plate", b"START_1"),
         ("source_meter", b":OUTP:STAT 1"),
         ("switch_matrix", b":ROUT:MULT:CLOS ("),
     ],
@@ -197,6 +204,37 @@ def test_what_a_pump_says_for_ever_ends_an_act(
     cable.spoil(b"/1Q", saying(answer), times=100000)
     with pytest.raises(error, match=words):
         device.plunger.set(500.0).wait(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoiled", "words"),
+    [
+        ("anneal_plate", ((b"IN_SP_1", b"0.0 1 \r\n"),), "is set to 0 degC"),
+        ("power_meter", ((b"WAV?", b"6.35000000E+02\n"),), r"reads at 6.35.* nm"),
+        (
+            "spin_coater",
+            ((b"current_state", b"1*49\r\n"), (b"vel_limit", b"2.000000*28\r\n")),
+            "has forgotten its settings",
+        ),
+    ],
+)
+def test_an_instrument_that_was_switched_off_in_mid_act_has_restarted(
+    wire: Wire, name: str, spoiled: tuple[tuple[bytes, bytes], ...], words: str
+) -> None:
+    device, cable = wire(name)
+    act: dict[str, Callable[[], DeviceStatus]] = {
+        "anneal_plate": lambda: device.temperature.set(120.0),
+        "power_meter": device.trigger,
+        "spin_coater": lambda: device.spin.set(Spin(1500, 3000, 3000)),
+    }
+    begun = {"anneal_plate": b"START_1", "spin_coater": b"input_vel 25"}.get(name, b"")
+    status = act[name]() if begun else None
+    assert settles(lambda: begun in cable.heard)
+    for question, answer in spoiled:
+        cable.spoil(question, saying(answer), times=1000)
+    with pytest.raises(Restarted, match=words):
+        (status or act[name]()).wait(timeout=20)
+    assert device.stopped
 
 
 def test_an_act_that_went_astray_says_what_is_known(wire: Wire) -> None:

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from orchestrator.campaign import (
     Progress,
     Propose,
     Rules,
     Stop,
     Wait,
-    fold,
     next_action,
 )
-from orchestrator.ledger import Event
 from orchestrator.records import TrialStatus
 from tests.orchestrator.virtual_lab import VirtualLab
 
@@ -99,34 +94,3 @@ def test_a_discarded_sample_starts_its_trial_again_on_a_new_substrate() -> None:
     assert lab.progress.used == {"rack.1", "rack.2"}
     acts = [lab.begin(one) for one in lab.ready()]
     assert len(acts) == len(set(acts)) == 1
-
-
-KINDS = st.sampled_from(
-    [
-        ("candidate.proposed", {"candidate": {"x": 1.0}}),
-        ("trial.started", {"sample": "c/rack.1", "home": "rack.1"}),
-        ("step.done", {"action": "c.t1.1", "run_uid": "u"}),
-        ("step.failed", {"action": "c.t1.1", "reason": "r"}),
-        ("step.repeated", {"step": "probe", "reason": "r"}),
-        ("sample.found", {"sample": "c/rack.1", "at": "chuck"}),
-        ("sample.discarded", {"sample": "c/rack.1", "at": "chuck", "reason": "r"}),
-        ("observation", {"candidate": {"x": 1.0}, "estimates": {}}),
-        ("trial.failed", {"reason": "r"}),
-        ("campaign.ended", {"reason": "r", "good": True}),
-        ("campaign.resumed", {}),
-    ]
-)
-
-
-@given(st.lists(st.tuples(KINDS, st.sampled_from(["t1", "t2"])), max_size=30))
-def test_any_order_of_events_folds_to_a_state_with_rules_for_it(
-    history: list[tuple[tuple[str, dict[str, object]], str]],
-) -> None:
-    events = [
-        Event(seq, "c", 0.0, kind, trial, data)
-        for seq, ((kind, data), trial) in enumerate(history, start=1)
-    ]
-    progress = fold(events)
-    assert next_action(RULES, progress)
-    half = len(events) // 2
-    assert fold(events[half:], fold(events[:half])).trials == progress.trials
