@@ -76,12 +76,25 @@ def account(evidence: Evidence) -> list[Finding]:
     ]
 
 
-def answer(evidence: Evidence, action: str) -> str:
-    """Return what an honest operator says of an act: happened, did-not or discard."""
-    told = {one.act.action: one for one in tell(evidence).told}
-    if action not in told:
+def answer(evidence: Evidence, question: Mapping[str, Any]) -> str:
+    """Return what a person who saw everything says: happened, did-not or discard.
+
+    Parameters
+    ----------
+    evidence:
+        What is known so far.
+    question:
+        The data of a ``question.asked``. Of a transfer, ``yes`` and ``no`` say where its
+        sample is, and discarding is to take it out by hand, which nobody does here.
+    """
+    told = {one.act.action: one for one in tell(evidence).told}.get(question["action"])
+    if told is None:
         return "did-not"
-    found = trace(told[action], evidence.lines, evidence.speed)
+    if told.act.operation in CARRYING:
+        at = places(evidence.lines).get(told.sample, told.sample)
+        words = {question.get("no"): "did-not", question.get("yes"): "happened"}
+        return words.get(at, "discard")
+    found = trace(told, evidence.lines, evidence.speed)
     return {Trace.WHOLE: "happened", Trace.NONE: "did-not"}.get(found, "discard")
 
 

@@ -358,7 +358,7 @@ class Crashed:
         if self.unanswered != "ask":
             return
         evidence = collect(self.data, self.campaign, self.bench, self.settings.speed)
-        word = answer(evidence, event.data["action"])
+        word = answer(evidence, event.data)
         subprocess.run(
             [
                 *(sys.executable, "-m", "orchestrator.cli", "answer", self.campaign),
