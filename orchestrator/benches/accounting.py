@@ -36,6 +36,9 @@ from orchestrator.station.acts import ActState
 SAMPLED = ("gripped", "released", "poured", "spun")
 """Events that must be of the act's own sample."""
 
+PLACES = ("yes", "no")
+"""Keys of a question that say where a sample is, if its transfer happened and if not."""
+
 
 class Wrong(StrEnum):
     """The three counts."""
@@ -85,15 +88,17 @@ def answer(evidence: Evidence, question: Mapping[str, Any]) -> str:
         What is known so far.
     question:
         The data of a ``question.asked``. Of a transfer, ``yes`` and ``no`` say where its
-        sample is, and discarding is to take it out by hand, which nobody does here.
+        sample is (source, gripper or target), and discarding is to take it out by hand,
+        which nobody does here.
     """
     told = {one.act.action: one for one in tell(evidence).told}.get(question["action"])
     if told is None:
         return "did-not"
     if told.act.operation in CARRYING:
         at = places(evidence.lines).get(told.sample, told.sample)
-        words = {question.get("no"): "did-not", question.get("yes"): "happened"}
-        return words.get(at, "discard")
+        slots = told.act.parameters  # of the gripper, which is no slot, nothing
+        said = {key: slots.get(question.get(key), question.get(key)) for key in PLACES}
+        return {said["no"]: "did-not", said["yes"]: "happened"}.get(at, "discard")
     found = trace(told, evidence.lines, evidence.speed)
     return {Trace.WHOLE: "happened", Trace.NONE: "did-not"}.get(found, "discard")
 

@@ -313,9 +313,9 @@ def test_the_operator_says_what_the_journals_say(
 @pytest.mark.parametrize(
     ("yes", "no", "word"),
     [
-        ("gripper", "rack.1", "happened"),
-        ("chuck", "gripper", "did-not"),
-        ("chuck", "rack.1", "discard"),
+        ("gripper", "source", "happened"),
+        ("target", "gripper", "did-not"),
+        ("target", "source", "discard"),
     ],
 )
 def test_the_operator_says_where_a_sample_on_its_way_is(
