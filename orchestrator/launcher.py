@@ -254,7 +254,7 @@ def carry_out(
         if stops.now.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
             progress = fold(ledger.events(name, patience=PATIENCE))
-        runner.process.wait()
+        _until_ended(runner, server)
         at_end()
         for child in (runner, uploader, station_child, server):
             if child is not None:
@@ -310,6 +310,18 @@ def _watch(
         if over:
             return progress
         stops.now.wait(0.25)
+
+
+def _until_ended(runner: processes.Child, server: processes.Kept | None) -> None:
+    """Wait for the flow's process, which has still to tell Prefect how it ended."""
+    while True:
+        try:
+            runner.process.wait(0.25)
+        except subprocess.TimeoutExpired:
+            if server is not None:
+                server.tend()
+        else:
+            return
 
 
 def _stop(

@@ -33,6 +33,9 @@ REST = 10.0
 SHARE = 20.0
 """How many times as long as the last drawing took it rests, at least."""
 
+UNDRAWN = {"recipe.compiled", "step.intended", "step.done", "step.failed"}
+"""Kinds of event that no drawing shows, nine tenths of a ledger; they are not kept."""
+
 ROWS = 100
 """So many trials are in the table, the newest; the report has them all."""
 
@@ -45,6 +48,7 @@ class Board:
         self._id = campaign_id
         self._ledger = ledger
         self._events: list[Event] = []
+        self._progress = Progress()
         self._known: dict[str, UUID] = {}
         self._asked = threading.Event()
         self._closing = threading.Event()
@@ -80,11 +84,12 @@ class Board:
                 self._closing.wait(max(REST, SHARE * took))
 
     def _publish(self, client: SyncPrefectClient, *, final: bool) -> None:
-        after = self._events[-1].seq if self._events else 0
-        self._events += self._ledger.events(self._id, after=after)
-        progress = fold(self._events)
+        new = self._ledger.events(self._id, after=self._progress.seq)
+        self._progress = fold(new, self._progress)
+        self._events += [one for one in new if one.kind not in UNDRAWN]
         name = self._id.replace("_", "-")
-        for key, title, text in drawings(self._id, self._events, progress, final=final):
+        shown = drawings(self._id, self._events, self._progress, final=final)
+        for key, title, text in shown:
             self._put(client, f"{name}-{key}", title, text)
 
     def _put(self, client: SyncPrefectClient, key: str, title: str, text: str) -> None:

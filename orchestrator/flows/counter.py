@@ -33,8 +33,6 @@ ANSWERS = {
 """What the form offers, and the answer of it in the ledger."""
 
 AWAY = "Prefect is away"
-PATIENCE = 20.0
-"""Real seconds that the end of a campaign waits for a Prefect that is away."""
 
 
 class Counter:
@@ -86,9 +84,9 @@ class Counter:
             self._desk.withdraw(name)
         self._asked = set(waiting)
 
-    def close(self) -> None:
-        """Take down what is shown."""
-        self._desk.close(PATIENCE)
+    def close(self, patience: float) -> None:
+        """Take down what is shown; wait so many real seconds for a Prefect that is away."""
+        self._desk.close(patience)
 
     def _write(self, said: Said) -> None:
         if said.verb != "answer":

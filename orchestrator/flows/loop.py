@@ -46,6 +46,8 @@ from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
 from planners.space import Space
 
+PATIENCE = 30.0
+"""Real seconds that the end of a campaign waits for its last picture in Prefect."""
 TICK = 0.5
 """Real seconds between two looks at the ledger for what persons want."""
 
@@ -103,6 +105,7 @@ class Loop:
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
         self._alerted: set[str] = set()
+        self._patience = 2.0
         self._returning: set[str] = set()
 
     def run(self) -> str:
@@ -144,6 +147,7 @@ class Loop:
                 self._take(*self._done.get(timeout=TICK))
             except queue.Empty:
                 continue
+        self._patience = PATIENCE
         if wanted.resumable:
             raise Interrupted(wanted.reason)
         self._write(
@@ -156,8 +160,8 @@ class Loop:
     def close(self) -> None:
         """End the threads that the loop has begun; the last picture is drawn."""
         self.heartbeat.close()
-        self.board.close()
-        self.counter.close()
+        self.board.close(self._patience)
+        self.counter.close(self._patience)
 
     # -- persons ------------------------------------------------------------------------
 
