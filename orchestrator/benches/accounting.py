@@ -96,9 +96,9 @@ def answer(evidence: Evidence, question: Mapping[str, Any]) -> str:
         return "did-not"
     if told.act.operation in CARRYING:
         at = places(evidence.lines).get(told.sample, told.sample)
-        slots = told.act.parameters  # of the gripper, which is no slot, nothing
-        said = {key: slots.get(question.get(key), question.get(key)) for key in PLACES}
-        return {said["no"]: "did-not", said["yes"]: "happened"}.get(at, "discard")
+        slots = {"gripper": "gripper", **told.act.parameters}
+        yes, no = (slots.get(str(question.get(key))) for key in PLACES)
+        return {no: "did-not", yes: "happened"}.get(at, "discard")
     found = trace(told, evidence.lines, evidence.speed)
     return {Trace.WHOLE: "happened", Trace.NONE: "did-not"}.get(found, "discard")
 
