@@ -1,7 +1,7 @@
 """The simulated bench of a lab: how to start one, and one that somebody else holds open.
 
-The latter outlives a campaign: ``polyloop sim`` (``python -m sims``) writes ``bench.json`` into its run directory: who
-holds it, how fast it runs. A card whose process is gone was left by a bench that crashed.
+The latter outlives a campaign: ``polyloop sim`` (``python -m sims``) writes
+``bench.json`` into its run directory: who holds it, how fast it runs. A card whose process is gone was left by a bench that crashed.
 """
 
 from __future__ import annotations
