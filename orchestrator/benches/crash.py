@@ -56,7 +56,7 @@ LATEST = 0.2
 """Real seconds after an aimed act was intended within which the kill comes."""
 ANYTIME = 12.0
 """Real seconds within which a kill that is not aimed comes, once its victim is there."""
-QUIET = 120.0
+QUIET = 300.0
 """Real seconds without a word in the ledger, or to the end of a launcher, that are a hang."""
 LIVES = 8
 """Lives without progress after which a campaign is given up."""
