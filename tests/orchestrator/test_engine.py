@@ -11,7 +11,7 @@ import pytest
 from bluesky.utils import Msg
 
 from instruments.clock import Clock
-from instruments.errors import Fault, LinkTimeout, Rejected
+from instruments.errors import Fault, LinkTimeout, Rejected, Stopped
 from instruments.plans.evidence import Outcome
 from instruments.plans.rest import irrevocable
 from orchestrator.station.acts import ActLedger, ActRecord, ActState, FaultClass
@@ -129,6 +129,20 @@ def test_after_a_fault_nothing_is_sent_until_a_person_puts_the_station_back(
     station.put_back()
     station.begin(intend(station, "c"), nothing)
     assert ended(station, "c").state is ActState.DONE
+
+
+def test_a_stop_while_a_station_is_prepared_is_no_fault(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare() -> None:
+        station.halt("a test")
+        raise Stopped("was stopped")
+
+    monkeypatch.setattr(station, "_make_ready", prepare)
+    station.begin(intend(station, "a"), nothing)
+    act = ended(station, "a")
+    assert (act.state, act.fault, act.begun) == (ActState.ABORTED, None, False)
+    assert not station.faulty
 
 
 def test_a_halted_plan_does_nothing_more_not_even_tidy_up(station: Station) -> None:
