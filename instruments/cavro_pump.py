@@ -475,7 +475,7 @@ class Pump(Instrument):
         A single answer may be a late one to an earlier question: a pump is believed to
         have ended elsewhere when it has said so `STILL` times.
         """
-        deadline = self.clock.now() + allowed
+        deadline = self.deadline(allowed)
         elsewhere = 0
         while True:
             ready = self.client.ready()

@@ -35,6 +35,8 @@ Work = Callable[[threading.Event], None]
 
 LINK_MARGIN = 20.0
 """Real seconds that the links may cost a status beyond what it does in lab time."""
+LINK_SLACK = 5.0
+"""Of these, what lost answers may cost before something counts as too late."""
 RETURN_TIME = 5.0
 """Real seconds in which a cable that went must be back."""
 
@@ -220,6 +222,14 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         if isinstance(status.exception(), StatusTimeoutError):
             self.stop()
 
+    def deadline(self, seconds: float) -> float:
+        """Return the lab moment by which what takes ``seconds`` must be over.
+
+        Answers that are lost cost real time, which is much on a bench that runs faster
+        than life.
+        """
+        return self.clock.now() + seconds + LINK_SLACK * self.clock.speed
+
     def pause(self, seconds: float, cancelled: threading.Event) -> None:
         """Wait lab ``seconds``; raise `Stopped` at once when the device is stopped."""
         self.clock.wait(seconds, cancelled)
@@ -239,6 +249,7 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
         with self._guard:
             self._stopped = True
             self._cancelled.set()
+        self.link.interrupt()
         if self.link.is_open:
             self.make_safe()
 

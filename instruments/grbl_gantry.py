@@ -410,7 +410,7 @@ class Gantry(Instrument):
             taken=taken,
             go_on=lambda: self.go_on(cancelled),
         )
-        deadline = self.clock.now() + allowed
+        deadline = self.deadline(allowed)
         while True:
             report = client.seen()
             self.at.keep(report.at)

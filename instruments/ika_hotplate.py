@@ -314,7 +314,7 @@ class Hotplate(Instrument):
         self._arm()
         self.go_on(cancelled)
         self.client.heat()
-        deadline = self.clock.now() + allowed
+        deadline = self.deadline(allowed)
         settled_since = flat_since = told = self.clock.now()
         begin = lowest = math.inf
         times = 1

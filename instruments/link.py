@@ -120,6 +120,7 @@ class Link:
         self._port: serial.SerialBase | None = None
         self._waiting = bytearray()
         self._doubt = 0.0
+        self._interrupted = 0
 
     @property
     def is_open(self) -> bool:
@@ -184,13 +185,20 @@ class Link:
         Only for what changes nothing, however often it is said. ``ask`` reads the
         answer as well, so that one that does not fit is a lost one.
         """
+        interrupted = self._interrupted
         for _ in range(AGAIN):
             try:
                 return ask()
             except (LinkTimeout, BadReply) as error:
                 self._doubt = max(self._doubt, SILENCE)
+                if self._interrupted != interrupted:
+                    raise
                 log.info("asked again: %s", error)
         return ask()
+
+    def interrupt(self) -> None:
+        """Have the questions under way in other threads not asked again."""
+        self._interrupted += 1
 
     def ask(
         self, question: bytes, *, end: bytes = b"\n", timeout: float | None = None

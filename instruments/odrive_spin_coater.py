@@ -374,13 +374,14 @@ class SpinCoater(Instrument):
     def look(self) -> dict[str, Any]:
         """Return axis state, encoder and errors; a spin adds its turns to the place.
 
-        A controller that was switched off counts from 0 again.
+        A controller that was switched off counts from 0 again, and is not calibrated.
         """
         place, speed = self.client.estimates()
         return {
             "state": self.client.state(),
             "place_turn": place,
             "speed_turn_s": speed,
+            "calibrated": bool(self.client.read("axis0.motor.is_calibrated")),
             "errors": self.client.errors(),
         }
 
@@ -405,7 +406,7 @@ class SpinCoater(Instrument):
     def _spin(self, spin: Spin, allowed: float, cancelled: threading.Event) -> None:
         client = self.client
         speed, acceleration = spin.speed / 60.0, spin.acceleration / 60.0
-        deadline = self.clock.now() + allowed
+        deadline = self.deadline(allowed)
         self._no_errors("before a spin")
         self._configure(acceleration)
         self._enter(CLOSED_LOOP, STATE_TIME, cancelled)
@@ -517,7 +518,7 @@ class SpinCoater(Instrument):
         cancelled: threading.Event,
         remind: Callable[[], None] = lambda: None,
     ) -> None:
-        deadline = self.clock.now() + allowed
+        deadline = self.deadline(allowed)
         reminded = False
         while (now := self.client.state()) != state:
             self.client.feed()
@@ -530,7 +531,7 @@ class SpinCoater(Instrument):
             self.pause(POLL, cancelled)
             if late:
                 remind()
-                deadline, reminded = self.clock.now() + allowed, True
+                deadline, reminded = self.deadline(allowed), True
 
     def _no_errors(self, when: str) -> None:
         if errors := self.client.errors():

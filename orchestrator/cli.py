@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.benches.cli import app as benches
 from orchestrator.errors import PolyloopError, Refused
 from orchestrator.operator_commands import (
     DATA,
@@ -45,6 +46,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(benches, name="bench")
 console = Console()
 
 LEDGER = "POLYLOOP_LEDGER"  # as in orchestrator.database, which is slow to import
@@ -52,6 +54,13 @@ Speed = Annotated[
     float | None,
     typer.Option(
         help="Clock of a simulated bench (default 200); refused for real labs."
+    ),
+]
+Bench = Annotated[
+    Path | None,
+    typer.Option(
+        "--bench",
+        help="Use the bench that `polyloop sim` holds open in this directory.",
     ),
 ]
 Ui = Annotated[bool, typer.Option("--ui/--no-ui", help="Serve the Prefect UI.")]
@@ -94,13 +103,14 @@ def run(
             "otherwise a file of SQLite in the data directory.",
         ),
     ] = None,
+    bench: Bench = None,
 ) -> None:
     """Run a campaign: propose, make, measure, learn."""
     from orchestrator.launcher import Options, begin
 
     if ledger:  # so that every process of the campaign has the password too
         os.environ[LEDGER] = ledger
-    options = Options(data, speed, ui)
+    options = Options(data, speed, ui, bench)
     _carry_out(begin(path, options, trials=trials, seed=seed), options)
 
 
@@ -113,6 +123,7 @@ def resume(
     speed: Speed = None,
     data: Data = DATA,
     ui: Ui = True,
+    bench: Bench = None,
 ) -> None:
     """Go on with a campaign that was stopped or paused; put a station or sample back."""
     from orchestrator import control
@@ -130,7 +141,7 @@ def resume(
     progress = fold(ledger.events(name))
     if progress.ended and progress.good:
         raise Refused(f"{campaign}: it has reached its end: {progress.ended}")
-    _carry_out(campaign, Options(data, speed, ui))
+    _carry_out(campaign, Options(data, speed, ui, bench))
 
 
 def _carry_out(name: str, options: object) -> None:

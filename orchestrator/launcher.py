@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +35,9 @@ from orchestrator.config.read_campaign import load_campaign
 from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Event, Ledger
+from orchestrator.prefect_server import serve, wait_for
+from orchestrator.simulated_bench import HeldBench, bench_command, held_in
 from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
 from orchestrator.versions import versions
@@ -46,11 +48,15 @@ SIMULATED_SPEED = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may choose when a campaign is started or resumed."""
+    """What the user may choose when a campaign is started or resumed.
+
+    ``bench``: the directory of a simulated bench that another program holds open.
+    """
 
     data: Path
     speed: float | None = None
     ui: bool = True
+    bench: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,8 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
     does not depend on what has become of the originals.
     """
     campaign = load_campaign(path)
-    _speed(campaign, options)
+    held = _held(campaign, options.bench)
+    _speed(campaign, options, held)
     if trials is not None and trials < 1:
         raise Refused(f"--trials: {trials} — at least 1")
     now = datetime.now(UTC)
@@ -110,6 +117,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                 "planner": campaign.planner.name,
                 "versions": versions(),
                 "lab": campaign.lab.name,
+                "bench": str(held.directory) if held else "",
                 "space": [
                     {
                         "name": one.name,
@@ -168,12 +176,13 @@ def carry_out(
     started = next(ledger.stream(name)).data
     config = data / started["config"]
     campaign = load_campaign(config)
-    speed = _speed(campaign, options)
+    held = _held(campaign, options.bench or _bench_of(ledger.stream(name)))
+    speed = _speed(campaign, options, held)
     key = secrets.token_urlsafe(24)
     os.environ["POLYLOOP_STATION_KEY"] = key
-    if (held := Latch(data).held) is not None:
+    if (stopped := Latch(data).held) is not None:
         raise Refused(
-            f"{data}: emergency stop by {held['who']}, not cleared; look at every "
+            f"{data}: emergency stop by {stopped['who']}, not cleared; look at every "
             "instrument, then: polyloop clear"
         )
     stops = Stops()
@@ -182,8 +191,9 @@ def carry_out(
         stack.enter_context(control.running(data, name))
         stack.enter_context(_interruptible(stops))
         logs = data / "logs" / name
-        ports = data / "bench" / name
-        _bench(stack, campaign, ports, speed, int(started["seed"]), logs)
+        ports = held.directory if held else data / "bench" / name
+        if held is None:
+            _bench(stack, campaign, ports, speed, int(started["seed"]), logs)
         station_child = processes.start(
             "station",
             [
@@ -195,27 +205,33 @@ def carry_out(
             {"POLYLOOP_STATION_KEY": key},
         )
         stack.callback(station_child.end)
-        api, server = _prefect(stack, data / "prefect", logs, ui=options.ui)
-        address = _station_address(station_child)
-        station = StationClient(address, key)
-        stack.callback(station.close)
-        if server is not None:
-            _wait_for_prefect(api, server)
-        if _stopped(ledger, name):
-            resumed = {"speed": speed, "versions": versions()}
-            ledger.append(name, "campaign.resumed", data=resumed)
+        api, server = serve(stack, data / "prefect", logs, ui=options.ui)
+        # It imports Prefect while the station prepares; then it is told to begin.
         runner = processes.start(
             "flow",
             [
                 *_python("orchestrator.flows.runner"),
                 *("--campaign", name, "--name", campaign.name),
                 *("--data", str(data), "--config", str(config)),
-                *("--station", address),
             ],
             logs,
             environment(data / "prefect", api),
+            listens=True,
         )
         stack.callback(runner.end)
+        address = _station_address(station_child)
+        station = StationClient(address, key)
+        stack.callback(station.close)
+        if server is not None:
+            wait_for(api, server)
+        if _stopped(ledger, name):
+            resumed = {
+                "speed": speed,
+                "versions": versions(),
+                "bench": str(held.directory) if held else "",
+            }
+            ledger.append(name, "campaign.resumed", data=resumed)
+        runner.tell(address)
         uploader = processes.start(
             "uploader",
             [
@@ -236,11 +252,11 @@ def carry_out(
             time.time(),
             speed,
         )
-        progress = _watch(ledger, view, runner, stops, show)
+        progress = _watch(ledger, view, runner, server, stops, show)
         if stops.now.is_set():
             _stop(station, f"{name}/{flow['flow_run']}", api, flow["flow_run"], runner)
             progress = fold(ledger.events(name, patience=PATIENCE))
-        runner.process.wait()
+        _until_ended(runner, server)
         at_end()
         for child in (runner, uploader, station_child, server):
             if child is not None:
@@ -266,6 +282,7 @@ def _watch(
     ledger: Ledger,
     view: View,
     runner: processes.Child,
+    server: processes.Kept | None,
     stops: Stops,
     show: Show,
 ) -> Progress:
@@ -275,6 +292,8 @@ def _watch(
     while True:
         ended = runner.process.poll() is not None
         over = ended or stops.now.is_set()
+        if server is not None:
+            server.tend()
         try:  # a database that is away is waited for, with an eye on Ctrl-C
             if stops.drain.is_set() and not drained:
                 everything, who = control.Subject(), control.me()
@@ -293,6 +312,18 @@ def _watch(
         if over:
             return progress
         stops.now.wait(0.25)
+
+
+def _until_ended(runner: processes.Child, server: processes.Kept | None) -> None:
+    """Wait for the flow's process, which has still to tell Prefect how it ended."""
+    while True:
+        try:
+            runner.process.wait(0.25)
+        except subprocess.TimeoutExpired:
+            if server is not None:
+                server.tend()
+        else:
+            return
 
 
 def _stop(
@@ -316,8 +347,33 @@ def _stop(
         runner.end()
 
 
-def _speed(campaign: Campaign, options: Options) -> float:
+def _bench_of(events: Iterable[Event]) -> Path | None:
+    """Return the held bench that a campaign ran on last, or None if it had its own."""
+    named = [event.data["bench"] for event in events if "bench" in event.data]
+    return Path(named[-1]) if named and named[-1] else None
+
+
+def _held(campaign: Campaign, directory: Path | None) -> HeldBench | None:
+    """Return the bench that somebody holds open in ``directory``, where one is named."""
+    if directory is None:
+        return None
+    if campaign.lab.bench is None:
+        raise Refused(
+            f"--bench: {directory} — {campaign.lab.path} is a real lab (it has no line "
+            "`bench`), which has its own ports"
+        )
+    return held_in(directory)
+
+
+def _speed(campaign: Campaign, options: Options, held: HeldBench | None) -> float:
     """Return the speed of the lab's clock; a real lab has no other than 1."""
+    if held is not None:
+        if options.speed not in (None, held.speed):
+            raise Refused(
+                f"--speed: {options.speed:g} — the bench in {held.directory} runs at "
+                f"{held.speed:g}; leave it out"
+            )
+        return held.speed
     if campaign.lab.bench is None:
         if options.speed is not None:
             raise Refused(
@@ -358,56 +414,10 @@ def _bench(
     directory.mkdir(parents=True, exist_ok=True)
     if campaign.lab.bench is None:
         return
-    child = processes.start(
-        "bench",
-        [
-            *_python("sims"),
-            str(campaign.lab.bench),
-            *("--dir", str(directory), "--speed", str(speed)),
-            *("--seed", str(seed)),
-        ],
-        logs,
-        {},
-    )
+    command = bench_command(campaign.lab, directory, speed=speed, seed=seed)
+    child = processes.start("bench", command, logs, {})
     stack.callback(child.end)
     child.line_with("ready", 60.0)
-
-
-def _prefect(
-    stack: ExitStack, home: Path, logs: Path, *, ui: bool
-) -> tuple[str, processes.Child | None]:
-    """Start a Prefect server of our own, unless the user's environment names one."""
-    given = os.environ.get("PREFECT_API_URL")
-    if given:
-        return given.rstrip("/"), None
-    home.mkdir(parents=True, exist_ok=True)
-    port = processes.free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    settings = environment(home, api)
-    settings["PREFECT_SERVER_UI_ENABLED"] = str(ui).lower()
-    settings["PREFECT_UI_API_URL"] = api
-    server = processes.start(
-        "prefect",
-        [*_python("orchestrator.flows.server"), "--port", str(port)],
-        logs,
-        settings,
-    )
-    stack.callback(server.end)
-    return api, server
-
-
-def _wait_for_prefect(api: str, server: processes.Child, timeout: float = 90.0) -> None:
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while time.monotonic() < deadline and server.process.poll() is None:
-        try:
-            if httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
-            pause.wait(0.1)
-    raise processes.ProcessFailed(
-        f"the Prefect server did not start (log: {server.log})"
-    )
 
 
 def _station_address(child: processes.Child) -> str:

@@ -9,7 +9,8 @@ of their commits, whoever writes: a reader of those ``after`` a number misses no
 ==================== =============================================================
 kind                 data
 ==================== =============================================================
-campaign.started     name, configuration as read, seed, versions, space, objectives
+campaign.started     name, configuration as read, seed, versions, bench (held by others),
+                     space, objectives
 candidate.proposed   candidate, id, card, and the question: number of the proposal, n
                      asked for, seed, observed, pending and failed trials
 trial.started        sample, home (the rack slot it was born in); again after a discard
@@ -22,8 +23,8 @@ step.failed          action, step, station, reason, fault (class), verdict
 step.ran_on          step, seconds: what a timed step really lasted, beyond its own end
 question.asked       question, action, sample, station, text
 question.answered    question, answer (happened, did-not, discard), who, via, note
-control              verb (pause, drain, resume, discard, stop, estop), subject (campaign,
-                     station, sample), name, who, via, note
+control              verb (pause, drain, resume, in_service, discard, stop, estop, clear),
+                     subject (campaign, station, sample, lab), name, who, via, note
 alert                alert (overrun, silence, person), text, action
 step.repeated        step, reason: measured again; doubted: false if it was only cut short
 sample.found         sample, at: where a stopped transfer had left it
@@ -32,7 +33,7 @@ measurement          one measurement, sample
 observation          candidate, estimates
 trial.failed         reason
 campaign.paused      reason
-campaign.resumed     speed, versions
+campaign.resumed     speed, versions, bench
 campaign.ended       reason, good (reached its end: true or false)
 ==================== =============================================================
 """

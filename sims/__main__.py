@@ -9,8 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
-from sims import memory
+from sims import card, memory
 from sims.bench import Bench
+from sims.faults import read_file
 from sims.spec import BadBench, read
 
 PR_SET_PDEATHSIG = 1
@@ -33,6 +34,9 @@ def arguments() -> argparse.Namespace:
         "--speed", type=float, default=200.0, help="bench seconds per second"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--faults", type=Path, help="JSON list of faults, besides those of the bench"
+    )
     chosen = parser.parse_args()
     if not chosen.speed > 0:
         parser.error(f"--speed {chosen.speed} is not above 0")
@@ -49,8 +53,26 @@ def main() -> int:
     except BadBench as problem:
         sys.stderr.write(f"{chosen.bench.name}: {problem}\n")
         return 2
+    try:
+        if chosen.faults is not None:
+            bench.faults.state("given", read_file(chosen.faults, bench.instruments))
+        bench.look_for_faults()
+    except BadBench as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: bench.stop())
+    try:
+        with card.hung(bench, chosen.bench):
+            run(bench)
+    except BadBench as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 2
+    return 0
+
+
+def run(bench: Bench) -> None:
+    """Go on from what the bench remembers, say where its ports are, and run it."""
     memory.recall(bench)
     bench.start()
     for name, port in bench.ports.items():
@@ -59,7 +81,6 @@ def main() -> int:
     sys.stdout.flush()
     bench.run()
     memory.save(bench)
-    return 0
 
 
 if __name__ == "__main__":

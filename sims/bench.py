@@ -23,7 +23,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from sims import faults, memory
 from sims import spec as checks
+from sims.cable import Cable
 from sims.clock import BenchClock
 from sims.panel import Panel
 from sims.pty_server import PtyPort
@@ -34,6 +36,11 @@ LISTEN = 0.005
 """Real seconds between two looks at a port that no client has open."""
 LONGEST_WAIT = 0.1
 """Real seconds after which the loop looks whether it was told to stop."""
+LOOK = 0.25
+"""Real seconds between two looks at the file of faults in the run directory."""
+SAVE = 1.0
+"""Real seconds after which what went on without an act is written down."""
+FAULTS = "faults.json"
 
 
 class Timer:
@@ -89,12 +96,21 @@ class Bench:
         self._files: dict[Path, TextIO] = {}
         self.rngs: dict[str, np.random.Generator] = {}
         self._stopping = False
+        # select(2) waits to the microsecond; epoll rounds up to a millisecond.
+        self._selector = selectors.SelectSelector()
+        self._quiet: set[str] = set()
+        self.acted = self._noted = False
+        self.faults = faults.Faults(self)
+        self._fault_file = faults.FaultFile(self.directory / FAULTS)
         self.world = World(self, spec)
         self.instruments: dict[str, Panel] = {}
+        self.cables: dict[str, Cable] = {}
         for name, entry in checks.section(spec, "instruments").items():
             settings = checks.mapping(entry, f"instruments.{name}")
             kind = panel_class(settings.get("panel"), f"instruments.{name}.panel")
             self.instruments[name] = kind(name, self, settings)
+            self.cables[name] = Cable(self, self.instruments[name])
+        self.state_faults("bench", spec.get("faults"), "faults")
 
     @property
     def now(self) -> float:
@@ -107,7 +123,11 @@ class Bench:
         heapq.heappush(self._timers, (timer.due, next(self._count), timer))
         return timer
 
-    def send(self, panel: Panel, data: bytes, after: float = 0.0) -> None:
+    def take(self, name: str, data: bytes) -> None:
+        """Take bytes for an instrument, through its cable."""
+        self.cables[name].take(data)
+
+    def transmit(self, panel: Panel, data: bytes, after: float = 0.0) -> None:
         """Send bytes of a panel, in order, no faster than its baud rate."""
         begin = max(self._now + after, self._arrived.get(panel.name, 0.0))
         arrival = begin + 10.0 * len(data) / panel.baud
@@ -117,6 +137,7 @@ class Bench:
     def note(self, instrument: str, event: str, **facts: Any) -> None:
         """Write an event to an instrument's journal."""
         path = self.directory / "journal" / f"{instrument}.jsonl"
+        self._noted = True
         self._write(path, {"event": event, **facts})
 
     def tell_truth(self, **facts: Any) -> None:
@@ -136,47 +157,108 @@ class Bench:
         self._now = now
         self.rngs = rngs
 
+    # -- faults -----------------------------------------------------------------------
+
+    def state_faults(self, source: str, entries: Any, where: str) -> None:
+        """Have the faults of a list instead of those that ``source`` stated before."""
+        rules = faults.read_rules(entries, where, self.instruments)
+        self.faults.state(source, rules)
+
+    def look_for_faults(self) -> set[str]:
+        """Take the rules in the run directory's ``faults.json``, if it changed.
+
+        Returns the instruments that had rules from there, or have some now.
+        """
+        if not self._fault_file.changed():
+            return set()
+        rules = self._fault_file.read(self.instruments)
+        before = {one.rule.instrument for one in self.faults.stated.get(FAULTS, ())}
+        self.faults.state(FAULTS, rules)
+        return before | {rule.instrument for rule in rules}
+
+    # -- ports and time ---------------------------------------------------------------
+
     def start(self) -> None:
         """Make the ports."""
-        for name, panel in self.instruments.items():
-            port = panel.settings.get("port")
-            if port is not None:
-                link = self.directory / checks.text(port, f"instruments.{name}.port")
-                self.ports[name] = PtyPort(link)
+        for name in self.instruments:
+            self._plug(name)
+
+    def _plug(self, name: str) -> None:
+        port = self.instruments[name].settings.get("port")
+        if port is not None:
+            link = self.directory / checks.text(port, f"instruments.{name}.port")
+            self.ports[name] = PtyPort(link)
+            self._quiet.add(name)
+
+    def unplug(self, name: str, seconds: float) -> None:
+        """Take a port away for some bench seconds, as if its plug were pulled."""
+        port = self.ports.pop(name, None)
+        if port is not None:
+            self._ignore(name, port)
+            self._quiet.discard(name)
+            port.close()
+            self.instruments[name].closed()
+            self.later(seconds, lambda: self._plug(name))
+
+    def _ignore(self, name: str, port: PtyPort) -> None:
+        if port.master in self._selector.get_map():
+            self._selector.unregister(port.master)
 
     def run(self) -> None:
         """Run the instruments until `stop` is called, then take the ports away."""
-        # select(2) waits to the microsecond; epoll rounds up to a millisecond.
-        selector = selectors.SelectSelector()
-        quiet = set(self.ports)
-        listen = 0.0
         try:
             while not self._stopping:
                 self.run_due()
-                if quiet and time.monotonic() >= listen:
-                    listen = time.monotonic() + LISTEN
-                    for name in sorted(quiet):
-                        if self.ports[name].has_client():
-                            quiet.discard(name)
-                            self._open(name)
-                            master = self.ports[name].master
-                            selector.register(master, selectors.EVENT_READ, name)
-                        else:  # it may have come and gone without a word
-                            self.ports[name].nudge()
-                wait = self._wait(listen if quiet else None)
-                if not selector.get_map():
-                    time.sleep(wait)
-                    continue
-                for key, _ in selector.select(wait):
-                    self.run_due()
-                    if not self._receive(key.data):
-                        selector.unregister(key.fileobj)
-                        quiet.add(key.data)
-                for port in self.ports.values():
-                    port.flush()
+                self._keep()
+                self._look_around()
+                self._serve()
         finally:
-            selector.close()
             self.close()
+
+    _listen_at = _look_at = _save_at = 0.0
+
+    def _look_around(self) -> None:
+        """Look for clients at the ports that have none, and for a file of faults."""
+        now = time.monotonic()
+        if self._quiet and now >= self._listen_at:
+            self._listen_at = now + LISTEN
+            for name in sorted(self._quiet):
+                if self.ports[name].has_client():
+                    self._open(name)
+                else:  # it may have come and gone without a word
+                    self.ports[name].nudge()
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            try:
+                changed = self.look_for_faults()
+            except BadBench as problem:  # the rules from before stay
+                sys.stderr.write(f"{problem}\n")
+                return
+            for name in sorted(changed):
+                kinds = [one.rule.kind for one in self.faults.about(name)]
+                self.note(name, "faults stated", kinds=kinds)
+
+    def _serve(self) -> None:
+        """Wait until something is due, and take what clients send meanwhile."""
+        wait = self._wait(self._listen_at if self._quiet else None)
+        if not self._selector.get_map():
+            time.sleep(wait)
+            return
+        for key, _ in self._selector.select(wait):
+            self.run_due()
+            self._receive(key.data)
+        for port in self.ports.values():
+            port.flush()
+
+    def _keep(self) -> None:
+        """Write down what lies on the bench if something went on, now and then."""
+        if self.acted or (self._noted and time.monotonic() >= self._save_at):
+            self._save()
+
+    def _save(self) -> None:
+        self._save_at = time.monotonic() + SAVE
+        self.acted = self._noted = False
+        memory.save(self)
 
     def stop(self) -> None:
         """Have `run` return soon."""
@@ -184,6 +266,7 @@ class Bench:
 
     def close(self) -> None:
         """Take the ports away and close the journals."""
+        self._selector.close()
         for port in self.ports.values():
             port.close()
         self.ports = {}
@@ -215,23 +298,29 @@ class Bench:
         port = self.ports[name]
         port.open = True
         port.nudge()
-        self.instruments[name].opened()
+        self._quiet.discard(name)
+        self._selector.register(port.master, selectors.EVENT_READ, name)
+        self.cables[name].opened()
 
-    def _receive(self, name: str) -> bool:
-        """Take bytes from a port; return False once its client is gone."""
-        port = self.ports[name]
+    def _receive(self, name: str) -> None:
+        """Take bytes from a port, or note that its client is gone."""
+        port = self.ports.get(name)
+        if port is None:  # unplugged a moment ago
+            return
         data = port.read()
         if data is None:
             port.open = False
             port.nudge()
-            self.instruments[name].closed()
-            return False
-        if data:
+            self._ignore(name, port)
+            self._quiet.add(name)
+            self.cables[name].closed()
+        elif data:
             port.nudge()
-            self.instruments[name].receive(data)
-        return True
+            self.take(name, data)
 
     def _deliver(self, name: str, data: bytes) -> None:
+        if self.acted:  # before a client can hear of it
+            self._save()
         if name in self.ports:
             self.ports[name].write(data)
 

@@ -8,13 +8,19 @@ frame that repeats the last one is acknowledged without being executed again.
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 from operator import xor
+
+from sims.panel import Message
 
 STX, ETX = 0x02, 0x03
 REPEAT = 0x08
 SEQUENCE = 0x07
 SHORTEST = 4
+
+WHOLE = re.compile(rb"[^/\x02]*(?:/[^\r]*\r|\x02[^\x03]*\x03.)", re.DOTALL)
+"""A block or a frame, with the noise before it."""
 
 Block = tuple[str, str | None]
 """Address and text; no text for a repetition."""
@@ -91,3 +97,27 @@ def checksum(frame: bytes | bytearray) -> int:
     '0x9'
     """
     return reduce(xor, frame, 0)
+
+
+def cut(data: bytes) -> tuple[list[Message], bytes]:
+    r"""Return the blocks and frames that bytes hold, and what is no whole one yet.
+
+    >>> [message.text for message in cut(b"/1ZR\r\x0211A30R\x03T/1?")[0]]
+    ['ZR', 'A30R']
+    """
+    messages, end = [], 0
+    for found in WHOLE.finditer(data):
+        whole, end = found[0], found.end()
+        if whole[-1:] == b"\r":
+            text = whole[whole.rindex(b"/") + 2 : -1]
+        else:
+            text = whole[whole.index(b"\x02") + 3 : -2]
+        messages.append(Message(whole, text.decode("latin-1")))
+    return messages, data[end:]
+
+
+def spoiled(data: bytes) -> bytes | None:
+    """Return an OEM frame with a wrong checksum; a DT block has none."""
+    if data[-2:-1] != bytes([ETX]):
+        return None
+    return data[:-1] + bytes([data[-1] ^ 0x55])

@@ -56,6 +56,8 @@ class Motion:
         self.mode = "Alarm"
         """The state, but for what depends on whether a motor turns."""
         self.critical = False
+        self.stuck = False
+        """Whether what it does now never ends."""
         self.todo: deque[Action] | None = None
         """What is left of the line that is being executed."""
         self.spindle_percent = 100
@@ -66,7 +68,7 @@ class Motion:
     def state(self) -> str:
         """The first field of a status report."""
         if self.mode == "Idle":
-            return "Run" if self.gantry.busy else "Idle"
+            return "Run" if self.gantry.busy or self.stuck else "Idle"
         if self.mode == "Hold":
             return "Hold:1" if self.gantry.moving else "Hold:0"
         if self.mode == "Door":
@@ -77,7 +79,7 @@ class Motion:
     def waits(self) -> bool:
         """Whether no action and no line may begin."""
         waiting = self.mode in ("Hold", "Door", "Sleep", "Home")
-        return waiting or self._pause is not None
+        return waiting or self.stuck or self._pause is not None
 
     # -- power, reset, alarm --------------------------------------------------------
 
@@ -112,11 +114,18 @@ class Motion:
         self.gantry.kill()
         self.mode = "Alarm"
         self.todo = None
+        self.stuck = False
         self.critical = number in (1, 2)
         self.panel.note("alarm", number=number)
         self.tell(f"ALARM:{number}")
         if self.critical:
             self.tell("[MSG:Reset to continue]")
+
+    def break_down(self) -> None:
+        """Touch a limit switch, maybe in motion."""
+        if self.gantry.moving:
+            self._skip()
+        self.alarm(1)
 
     def _wake(self) -> None:
         self.mode = "Alarm" if self.eeprom[22] else "Idle"
@@ -124,6 +133,7 @@ class Motion:
     def _clear(self) -> None:
         """Forget plan and modal state."""
         self.todo = None
+        self.stuck = False
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
@@ -251,6 +261,8 @@ class Motion:
 
     def _homed(self) -> None:
         self._pause = None
+        if self.stuck:
+            return
         pull = self.eeprom[27]
         x, y, z = (
             pull - size if self.eeprom.far(axis) else -pull

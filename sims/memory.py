@@ -1,8 +1,10 @@
 """What a bench still knows after it was switched off and on again: its matter.
 
-Samples stay where they lie, half made or finished, liquids stay in their vials, and
+Samples stay where they lie, half made or finished, liquids stay in their vials and in
+the syringe, carriage and plunger stay where they stood, a plate is as hot as it was, and
 bench time goes on from where it stopped. Instruments forget: they were without power.
-The file is the bench's own and is read by nobody else.
+A fault that happened has happened. The file is the bench's own and is read by nobody
+else.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ def save(bench: Bench) -> None:
         "vessels": {name: dict(one.parts) for name, one in world.vessels.items()},
         "lived": world.lived,
         "told": world.told,
+        "matter": {name: one.matter() for name, one in bench.instruments.items()},
+        "faults": bench.faults.stated,
     }
     path = bench.directory / FILE
     part = path.with_suffix(".part")
@@ -52,4 +56,8 @@ def recall(bench: Bench) -> bool:
         world.vessels.setdefault(name, Vessel(name)).parts = parts
     world.lived = content["lived"]
     world.told = content["told"]
+    for name, matter in content.get("matter", {}).items():
+        if name in bench.instruments:
+            bench.instruments[name].place_matter(matter)
+    bench.faults.recall(content.get("faults", {}))
     return True

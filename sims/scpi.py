@@ -29,6 +29,7 @@ MESSAGES: Mapping[int, str] = {
     -221: "Settings conflict",
     -222: "Parameter data out of range",
     -224: "Illegal parameter value",
+    -240: "Hardware error",
     -350: "Queue overflow",
     -410: "Query INTERRUPTED",
     -420: "Query UNTERMINATED",

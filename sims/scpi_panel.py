@@ -8,6 +8,7 @@ with it the rest of its message. ^C and ^X abort what is pending, on RS-232.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sims.panel import Panel
+from sims.panel import Message, Panel, cut_lines
 from sims.scpi import Command, Errors, ScpiError, commands, header_pattern, number
 from sims.scpi_settings import Setting, Value
 
@@ -44,6 +45,8 @@ OPERATION_COMPLETE, QUERY_ERROR, DEVICE_ERROR, EXECUTION_ERROR, COMMAND_ERROR = 
 POWER_ON = 128
 ABORT = re.compile(rb"[\x03\x18]")
 LONGEST_LINE = 4096
+HANG, REFUSE = (Command(f"\0{word}", query=False, parameters=()) for word in "hr")
+"""What no client can say: a command that never ends, and one that is out of range."""
 
 
 class ScpiPanel(Panel):
@@ -59,6 +62,8 @@ class ScpiPanel(Panel):
     """What stands before a positive error number."""
     extra_errors: ClassVar[Mapping[int, str]] = {}
     aborts: ClassVar[bool] = True
+    fault_code: ClassVar[int] = -240
+    """The error of a broken instrument."""
 
     def __init__(self, name: str, bench: Bench, settings: Mapping[str, Any]) -> None:
         super().__init__(name, bench, settings)
@@ -68,6 +73,7 @@ class ScpiPanel(Panel):
         self._units: deque[Command | str] = deque()
         self._answers: list[str] = []
         self._waiting: object | None = None
+        self.broken = False
         self._events = POWER_ON
         self._masks = {"*ESE": 0, "*SRE": 0}
         self._table: list[tuple[re.Pattern[str], bool, Action]] = []
@@ -162,15 +168,64 @@ class ScpiPanel(Panel):
         for line in lines:
             message = line.decode("ascii", "replace").strip()
             if message:
-                self._units.extend(commands(message))
-                self._units.append("end")
+                self._enqueue(commands(message))
         self._run()
+
+    def _enqueue(self, units: Iterable[Command]) -> None:
+        """Have the commands of one message wait for their turn."""
+        self._units.extend(units)
+        self._units.append("end")
+        self.asked += 1
+
+    # -- faults --------------------------------------------------------------------
+
+    def cut(self, data: bytes) -> tuple[list[Message], bytes]:
+        """Have each line be a message, and each ^C; that takes back what is before."""
+        messages: list[Message] = []
+        while self.aborts and (found := ABORT.search(data)) is not None:
+            messages += cut_lines(data[: found.start()])[0]
+            messages.append(Message(found[0], found[0].decode("ascii")))
+            data = data[found.end() :]
+        lines, rest = cut_lines(data)
+        return messages + lines, rest
+
+    def hang(self, data: bytes) -> None:
+        """Never come to an end with this message, nor to those behind it; ^C helps."""
+        self._enqueue((HANG,))
+        self._run()
+
+    def refuse(self, data: bytes) -> None:
+        """Find a parameter out of range: an error in the queue, and no answer."""
+        self._enqueue((REFUSE,))
+        self._run()
+
+    def break_down(self, data: bytes) -> None:
+        """Put an error into the queue, and do no more what needs the broken part."""
+        self.broken = True
+        self._abort()
+        self._refuse(self.fault_code)
+        self.note("broken", error=self.fault_code)
+
+    def lose_power(self) -> None:
+        self._abort()
+        self._clear()
+        self.broken = False
+        self._events = POWER_ON
+        self._masks = dict.fromkeys(self._masks, 0)
+        self.reset()
+        self.note("power lost")
+
+    def check_whole(self) -> None:
+        """Refuse what a broken instrument cannot do."""
+        if self.broken:
+            raise ScpiError(self.fault_code)
 
     def _abort(self) -> None:
         self._bytes = b""
         self._units.clear()
         self._answers.clear()
         self._waiting = None
+        self.answered = self.asked
         self.abort()
 
     def _run(self) -> None:
@@ -181,6 +236,7 @@ class ScpiPanel(Panel):
                 if self._answers:
                     self.say((";".join(self._answers) + "\n").encode("ascii"))
                     self._answers.clear()
+                self.answered += 1
                 continue
             try:
                 reply = self._do(unit)
@@ -218,6 +274,10 @@ class ScpiPanel(Panel):
             self._units.popleft()
 
     def _do(self, command: Command) -> Reply:
+        if command is HANG:
+            return Takes(math.inf, lambda: None)
+        if command is REFUSE:
+            raise ScpiError(-222)
         for pattern, query, action in self._table:
             if query == command.query and pattern.fullmatch(command.header):
                 return call(action, command.parameters)

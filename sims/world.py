@@ -99,6 +99,7 @@ class World:
         if slot is None or slot.sample is None:
             self.bench.note(by, "gripped nothing", at=position)
             return
+        self.bench.acted = True
         self.carried, slot.sample = slot.sample, None
         if slot.name == "stylus":
             self._tell(self.carried)
@@ -109,6 +110,7 @@ class World:
         self.advance()
         if self.carried is None:
             return
+        self.bench.acted = True
         sample, self.carried = self.carried, None
         slot = self._slot_near(position)
         if slot is None or slot.sample is not None:
@@ -122,6 +124,7 @@ class World:
 
     def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
         """Tell the sample in a slot that it was spun; the chuck is at rest again."""
+        self.bench.acted = True
         sample = self.sample_at(slot)
         self.bench.note(
             by,
@@ -200,6 +203,7 @@ class World:
 
     def draw(self, outlet: str, volume: float, by: str) -> dict[str, float]:
         """Take ``volume`` uL in at an outlet of a valve; what is missing is air."""
+        self.bench.acted = True
         at_needle = outlet == "needle"
         vessel = self._vial_at_needle() if at_needle else self.vessels.get(outlet)
         there = sum(vessel.parts.values()) if vessel is not None else 0.0
@@ -225,6 +229,7 @@ class World:
         wet = {
             one: part for one, part in parts.items() if one != "air" and part > TRACE
         }
+        self.bench.acted = True
         facts = {"outlet": outlet, "parts": rounded(parts)}
         self.bench.note(by, "dispensed", **facts)
         if not wet:

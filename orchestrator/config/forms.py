@@ -89,7 +89,25 @@ QuantityText = Annotated[str, Quantity()]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Point = Annotated[list[Length], Field(min_length=3, max_length=3)]
+Seconds = Annotated[float, Quantity("s")]
 Count = Annotated[int, Field(ge=1, le=1000)]
+FaultKind = Literal[
+    "drop",
+    "delay",
+    "garble",
+    "truncate",
+    "duplicate",
+    "wrong_checksum",
+    "echo",
+    "stale_reply",
+    "disconnect",
+    "busy",
+    "refuse",
+    "device_fault",
+    "power_cycle",
+]
+"""The kinds of fault that a simulated bench knows; which instrument can have which is
+the bench's to say."""
 
 
 class Form(BaseModel):
@@ -209,11 +227,25 @@ class InventoryForm(Form):
     liquids: dict[Text, LiquidForm]
 
 
+class FaultForm(Form):
+    """A fault of a simulated instrument: which, and at which of its messages."""
+
+    instrument: Name
+    kind: FaultKind
+    command: Text | None = None
+    chance: Annotated[float, Field(ge=0, le=1, strict=False)] = 1.0
+    times: Annotated[int, Field(ge=1)] = 1
+    after: Annotated[int, Field(ge=0)] = 0
+    seconds: Seconds | None = None
+    side: Literal["command", "reply"] | None = None
+
+
 class LabForm(Form):
     """lab.yaml: what is plugged in where, and what is on the shelf."""
 
     lab: Name
     bench: Text | None = None
+    faults: list[FaultForm] = []
     instruments: dict[Name, InstrumentForm]
     slots: dict[Name, GridForm]
     vials: dict[Name, GridForm] = {}

@@ -8,7 +8,7 @@ the bench's own file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +116,31 @@ class Substrate:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """What a simulated instrument is to do wrong: the bench knows what it means."""
+
+    instrument: str
+    kind: str
+    command: str | None = None
+    chance: float = 1.0
+    times: int = 1
+    after: int = 0
+    seconds: float | None = None
+    side: str | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """Return it as the bench reads it; what was left out is the bench's to choose."""
+        return {key: one for key, one in asdict(self).items() if one is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Lab:
     """What is plugged in where, and what is on the shelf.
 
     ``slots`` and ``vials`` are expanded (rack.1 ... rack.72), in mm of the gantry;
     ``substrates`` are the slots that hold a bare one. ``bench`` is the far end's own
     file where the lab is simulated; it is never read here. ``margin`` is what a liquid
-    stays below its boiling and flash point, in K.
+    stays below its boiling and flash point, in K. ``faults`` are passed on to it.
     """
 
     name: str
@@ -136,6 +154,7 @@ class Lab:
     substrates: tuple[str, ...]
     liquids: Mapping[str, Liquid]
     margin: float = 10.0
+    faults: tuple[Fault, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from orchestrator import units
 from orchestrator.config.forms import GridForm, LabForm, StationForm
 from orchestrator.config.models import (
+    Fault,
     Instrument,
     Lab,
     Limit,
@@ -75,6 +77,7 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
         substrates=rack[: stock.count],
         liquids=_liquids(source, form, vials),
         margin=form.safety.margin,
+        faults=_faults(source, form),
     )
 
 
@@ -85,6 +88,27 @@ def _bench(source: Source, bench: str | None) -> Path | None:
     if not path.is_file():
         raise source.refusal(("bench",), bench, "no such file beside this one")
     return path
+
+
+def _faults(source: Source, form: LabForm) -> tuple[Fault, ...]:
+    if form.faults and form.bench is None:
+        rule = "only a simulated lab can state them: write `bench`"
+        raise source.refusal(("faults",), len(form.faults), rule)
+    for index, one in enumerate(form.faults):
+        where: Where = ("faults", index)
+        if one.instrument not in form.instruments:
+            rule = f"no such instrument: {near(one.instrument, form.instruments)}"
+            raise source.refusal((*where, "instrument"), one.instrument, rule)
+        if one.command is not None:
+            try:
+                re.compile(one.command)
+            except re.error as error:
+                rule = f"not a regular expression: {error}"
+                raise source.refusal((*where, "command"), one.command, rule) from None
+        if one.seconds is not None and one.seconds < 0:
+            text = source.data["faults"][index]["seconds"]
+            raise source.refusal((*where, "seconds"), text, "must not be below 0 s")
+    return tuple(Fault(**one.model_dump()) for one in form.faults)
 
 
 def _grids(

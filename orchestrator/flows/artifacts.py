@@ -1,28 +1,122 @@
-"""What an operator sees in the Prefect UI: progress, trials, best so far, the report."""
+"""What an operator sees in the Prefect UI: progress, trials, best so far, the report.
+
+A thread draws it. A drawing reads every event, so its cost grows with the campaign;
+what all drawings cost together is bounded: the thread rests ten seconds, and twenty
+times as long as the last drawing took, so it never takes more than a twentieth of a
+core. The artifacts are changed in place, so Prefect's database does not grow with them.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from uuid import UUID
 
-from prefect import task
-from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.exceptions import ObjectNotFound
 
-from orchestrator.campaign import fold
-from orchestrator.ledger import Event
+from orchestrator.campaign import Progress, fold
+from orchestrator.flows.client import impatient_client
+from orchestrator.ledger import Event, Ledger
 from orchestrator.reporting.report import best_so_far_png, trials_markdown
 
+log = logging.getLogger(__name__)
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=0,
-    persist_result=False,
-    task_run_name="show progress",
-)
-def show(campaign_id: str, events: Sequence[Event], *, final: bool) -> None:
-    """Publish the state of the campaign as artifacts of its flow run."""
-    progress = fold(events)
+REST = 10.0
+"""Real seconds between two drawings, at least."""
+
+SHARE = 20.0
+"""How many times as long as the last drawing took it rests, at least."""
+
+UNDRAWN = {"recipe.compiled", "step.intended", "step.done", "step.failed"}
+"""Kinds of event that no drawing shows, nine tenths of a ledger; they are not kept."""
+
+ROWS = 100
+"""So many trials are in the table, the newest; the report has them all."""
+
+
+class Board:
+    """Keeps the artifacts of a flow run up to date; never blocks and never raises."""
+
+    def __init__(self, flow_run: str, campaign_id: str, ledger: Ledger) -> None:
+        self._run = UUID(flow_run)
+        self._id = campaign_id
+        self._ledger = ledger
+        self._events: list[Event] = []
+        self._progress = Progress()
+        self._known: dict[str, UUID] = {}
+        self._asked = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._draw, name="board", daemon=True)
+        self._thread.start()
+
+    def show(self) -> None:
+        """Have what has happened since drawn, when the time has come."""
+        self._asked.set()
+
+    def close(self, patience: float = 30.0) -> None:
+        """Draw the end, and the report; wait ``patience`` real seconds at most."""
+        self._closing.set()
+        self._asked.set()
+        self._thread.join(patience)
+
+    def _draw(self) -> None:
+        with impatient_client() as client:
+            while True:
+                self._asked.wait()
+                self._asked.clear()
+                final = self._closing.is_set()
+                began = time.monotonic()
+                try:
+                    self._publish(client, final=final)
+                except httpx.HTTPError:
+                    self._asked.set()  # drawn again when Prefect is back
+                except Exception:  # a picture must not end the campaign
+                    log.warning("progress could not be drawn", exc_info=True)
+                if final:
+                    return
+                took = time.monotonic() - began
+                self._closing.wait(max(REST, SHARE * took))
+
+    def _publish(self, client: SyncPrefectClient, *, final: bool) -> None:
+        new = self._ledger.events(self._id, after=self._progress.seq)
+        self._progress = fold(new, self._progress)
+        self._events += [one for one in new if one.kind not in UNDRAWN]
+        name = self._id.replace("_", "-")
+        shown = drawings(self._id, self._events, self._progress, final=final)
+        for key, title, text in shown:
+            self._put(client, f"{name}-{key}", title, text)
+
+    def _put(self, client: SyncPrefectClient, key: str, title: str, text: str) -> None:
+        if key in self._known:
+            change = ArtifactUpdate(data=text, description=title)
+            try:
+                client.update_artifact(self._known[key], change)
+            except ObjectNotFound:
+                del self._known[key]
+            else:
+                return
+        made = client.create_artifact(
+            ArtifactCreate(
+                type="markdown",
+                key=key,
+                data=text,
+                description=title,
+                flow_run_id=self._run,
+            )
+        )
+        self._known[key] = made.id
+
+
+def drawings(
+    campaign_id: str, events: Sequence[Event], progress: Progress, *, final: bool
+) -> Iterator[tuple[str, str, str]]:
+    """Yield key, title and markdown of what there is to see of a campaign."""
     picture = base64.b64encode(best_so_far_png(events)).decode()
     # An image in markdown renders well; an image artifact with a data-URI prints the
     # URI over the page.
@@ -30,11 +124,19 @@ def show(campaign_id: str, events: Sequence[Event], *, final: bool) -> None:
     count = len(progress.observed)
     flying = ", ".join(f"{one.id} ({one.at})" for one in progress.in_flight) or "none"
     headline = f"{count} of {len(progress.trials)} trials observed; in flight: {flying}"
-    name = campaign_id.replace("_", "-")
-    table = trials_markdown(events)
-    create_markdown_artifact(headline, key=f"{name}-progress", description=headline)
-    create_markdown_artifact(table, key=f"{name}-trials", description="Trials")
-    create_markdown_artifact(plot, key=f"{name}-best", description="Best so far")
+    table = _newest(trials_markdown(events))
+    yield "progress", headline, headline
+    yield "trials", "Trials", table
+    yield "best", "Best so far", plot
     if final:
         report = f"# {campaign_id}\n\n{headline}\n\n{plot}\n\n{table}"
-        create_markdown_artifact(report, key=f"{name}-report", description="Report")
+        yield "report", "Report", report
+
+
+def _newest(table: str) -> str:
+    """Return the head of a table and its first rows, with a word on those left out."""
+    lines = table.splitlines()
+    left_out = len(lines) - 2 - ROWS
+    if left_out <= 0:
+        return table
+    return "\n".join([*lines[: ROWS + 2], "", f"{left_out} earlier: `polyloop report`"])

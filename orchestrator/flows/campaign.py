@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from prefect import flow
@@ -50,10 +50,10 @@ def campaign(campaign_id: str, data: str, config: str, station: str) -> str:
     client = tasks.station_client(station)
     ledger = Ledger.at(Path(data))
     owner = f"{campaign_id}/{flow_run.get_id()}"
-    with guard(client, ledger, campaign_id, owner):
+    with ExitStack() as afterwards, guard(client, ledger, campaign_id, owner):
         loop = Loop(ledger, client, campaign_id, config, owner)
-        with closing(loop):
-            return loop.run()
+        afterwards.callback(loop.close)  # pictures wait until the instruments are safe
+        return loop.run()
 
 
 @contextmanager

@@ -30,7 +30,10 @@ from orchestrator.campaign import (
 from orchestrator.chemical_gate import check_steps
 from orchestrator.dispatch import Floor, Ready, Twin, ready
 from orchestrator.errors import CampaignFailed, PolyloopError
-from orchestrator.flows import artifacts, tasks
+from orchestrator.flows import tasks
+from orchestrator.flows.alerts import Kind, alert
+from orchestrator.flows.artifacts import Board
+from orchestrator.flows.counter import Counter
 from orchestrator.flows.story import line_of
 from orchestrator.flows.watch import Heartbeat, overruns
 from orchestrator.learning import Failed, Learned, Repeated, learn
@@ -43,11 +46,13 @@ from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
 from planners.space import Space
 
+PATIENCE = 30.0
+"""Real seconds that the end of a campaign waits for its last picture in Prefect."""
 TICK = 0.5
 """Real seconds between two looks at the ledger for what persons want."""
 
 Done = tuple[str, str, PrefectFuture[Any]]
-"""What has ended: act, propose, show or back; of what; and how."""
+"""What has ended: act, propose or back; of what; and how."""
 
 
 class Interrupted(PolyloopError):
@@ -86,6 +91,7 @@ class Loop:
             lab.arm,
             {name: Twin(twins[name], slots) for name, slots in lab.twins.items()},
             {slot: one.name for one in lab.stations.values() for slot in one.slots},
+            tuple(lab.stations),
         )
         state = client.state()
         self.found = state["found"]
@@ -95,10 +101,12 @@ class Loop:
         )
         self.progress = Progress()
         self.heartbeat = Heartbeat(client)
+        self.counter = Counter(self.campaign, campaign_id, ledger, client)
+        self.board = Board(self.counter.flow_run, campaign_id, ledger)
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
-        self._showing = False
         self._alerted: set[str] = set()
+        self._patience = 2.0
         self._returning: set[str] = set()
 
     def run(self) -> str:
@@ -140,7 +148,7 @@ class Loop:
                 self._take(*self._done.get(timeout=TICK))
             except queue.Empty:
                 continue
-        self._show(final=True)
+        self._patience = PATIENCE
         if wanted.resumable:
             raise Interrupted(wanted.reason)
         self._write(
@@ -151,14 +159,18 @@ class Loop:
         return wanted.reason
 
     def close(self) -> None:
-        """End the threads that the loop has begun."""
+        """End the threads that the loop has begun; the last picture is drawn."""
         self.heartbeat.close()
+        self.board.close(self._patience)
+        self.counter.close(self._patience)
 
     # -- persons ------------------------------------------------------------------------
 
     def _follow_persons(self) -> None:
-        """Read what others have written, and do what follows from it."""
+        """Read what others have said and written, and do what follows from it."""
+        self.counter.listen(self.progress)
         self._sync()
+        self.counter.show(self.progress)
         if self.progress.stop:
             raise Interrupted(self.progress.stop)
         for question in list(self.progress.questions.values()):
@@ -248,15 +260,22 @@ class Loop:
         for question in self.progress.questions.values():
             if not question.answer:
                 self._alert("person", question.id, question.text, question.act.station)
+        for name in self.floor.stations:
+            out = self.progress.out.get(name)
+            if out is None or not out.by_fault:
+                self._alerted.discard(f"person station {name}")
+            else:
+                text = f"station {name} is out of service: {out.reason}"
+                self._alert("person", f"station {name}", text, name)
 
-    def _alert(self, kind: str, about: str, text: str, station: str = "") -> None:
+    def _alert(self, kind: Kind, about: str, text: str, station: str = "") -> None:
         """Raise an alert once."""
         if f"{kind} {about}" in self._alerted:
             return
         self._alerted.add(f"{kind} {about}")
         data = {"alert": kind, "text": text, "about": about, "station": station}
         self._write("alert", data=data)
-        self.log.warning("%s: %s", kind, text)
+        alert(kind, text, campaign=self.id, station=station)
 
     # -- trials -------------------------------------------------------------------------
 
@@ -279,9 +298,6 @@ class Loop:
 
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
-        if kind == "show":  # a picture that cannot be shown ends no campaign
-            self._showing = False
-            return
         try:
             answer = future.result(raise_on_failure=True)
         except StationError as error:
@@ -409,7 +425,8 @@ class Loop:
         last, own = trial.last_step, act.sample == trial.sample
         if trial.in_flight and own and last is not None and last.name == act.step:
             self._learn(trial, act.step)
-        self._show_if_over(trial)
+        if not self.progress.trials[trial.id].in_flight:
+            self.board.show()
 
     def _learn(self, trial: Trial, step: str) -> None:
         """Work out what the step just done allows, and write down what it says."""
@@ -438,21 +455,6 @@ class Loop:
                             },
                         },
                     )
-
-    def _show_if_over(self, trial: Trial) -> None:
-        if not self.progress.trials[trial.id].in_flight:
-            self._show()
-
-    def _show(self, *, final: bool = False) -> None:
-        """Show progress in the Prefect UI; one picture at a time is being drawn."""
-        if self._showing and not final:
-            return
-        self._showing = True
-        events = self.ledger.events(self.id)
-        future = artifacts.show.submit(self.id, events, final=final)
-        if final:
-            future.wait()
-        future.add_done_callback(partial(self._put, "show", ""))
 
     # -- the ledger -----------------------------------------------------------------------
 

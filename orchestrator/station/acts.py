@@ -178,6 +178,12 @@ class ActLedger:
         with self._engine.connect() as connection:
             return [act_of(dict(row)) for row in connection.execute(query).mappings()]
 
+    def all(self) -> list[ActRecord]:
+        """Return every act, in the order in which they were intended."""
+        query = select(_acts).order_by(_acts.c.intended)
+        with self._engine.connect() as connection:
+            return [act_of(dict(row)) for row in connection.execute(query).mappings()]
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()

@@ -21,6 +21,7 @@ from instruments.errors import (
     InstrumentError,
     LinkError,
     Rejected,
+    Restarted,
     Stopped,
     WrongModel,
 )
@@ -174,6 +175,9 @@ class Station:
         try:
             self._make_ready()
         except Exception as error:  # noqa: BLE001 - the top of a station
+            if halting := self._halting:  # it was stopped while it was prepared
+                self._end(act, ActState.ABORTED, reason=f"not begun: {halting}")
+                return
             self._faulty = True
             self._end(
                 act,
@@ -314,7 +318,7 @@ def fault_class(cause: BaseException) -> FaultClass:
     match cause:
         case Rejected():
             return FaultClass.REJECTED
-        case LinkError() | Stopped():
+        case LinkError() | Stopped() | Restarted():
             return FaultClass.LINK
         case Fault() | WrongModel():
             return FaultClass.FAULT

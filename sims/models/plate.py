@@ -39,6 +39,7 @@ class Plate:
     rate: float = 0.0
     target: float = 0.0
     heating: bool = False
+    dead: bool = False
     speed: float = 0.0
     target_speed: float = 0.0
     stirring: bool = False
@@ -61,7 +62,7 @@ class Plate:
     def _heat(self, step: float) -> None:
         loss = (ROOM - self.truth) / COOLING_TIME
         wanted = loss
-        if self.heating:
+        if self.heating and not self.dead:
             wanted = max(loss, min(HEATING, (self.target - self.shown) / APPROACH))
         self.rate += (wanted - self.rate) * min(1.0, step / LAG)
         self.rate = max(self.rate, min(loss, 0.0))

@@ -59,7 +59,7 @@ class SyringePump:
         self.outlets = outlets
         self.ports = ports
         self.port = 1
-        self.start_speed, self.top_speed, self.cut_off, self.slope = 900, 1400, 900, 14
+        self.forget_speeds()
         self.contents: dict[str, float] = {}
         self.plunger_moves = self.valve_moves = 0
         self._place = 0.0
@@ -68,6 +68,14 @@ class SyringePump:
         self._began = 0.0
         self._timer: Timer | None = None
         self._then: Callable[[], None] = lambda: None
+
+    def forget_speeds(self) -> None:
+        """Have the speeds and the slope that the pump has when power comes on."""
+        self.start_speed, self.top_speed, self.cut_off, self.slope = 900, 1400, 900, 14
+
+    def stand(self, place: float, port: int, contents: Mapping[str, float]) -> None:
+        """Stand where another life of the bench left the pump."""
+        self._place, self.port, self.contents = place, port, dict(contents)
 
     @property
     def place(self) -> float:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sims import spec as checks
-from sims.cavro_framing import Block, DtFraming, OemFraming
+from sims.cavro_framing import Block, DtFraming, OemFraming, cut, spoiled
+from sims.faults import KINDS
 from sims.models.syringe_pump import PRESETS, SyringePump
-from sims.panel import Panel
+from sims.panel import Message, Panel
 from sims.spec import BadBench
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Cavro(Panel):
     """A syringe pump with a distribution valve."""
 
     baud = 9600.0
+    kinds: ClassVar[frozenset[str]] = frozenset(KINDS)
 
     def __init__(self, name: str, bench: Bench, settings: Mapping[str, Any]) -> None:
         super().__init__(name, bench, settings)
@@ -69,6 +71,10 @@ class Cavro(Panel):
         switch = int(checks.number(settings.get("address", 0), f"{where}.address", 0))
         self.address = chr(ord("1") + switch)
         self.groups = {"_", chr(0x41 + switch // 2 * 2), chr(0x51 + switch // 4 * 4)}
+        self._lost = False
+        self._power_up()
+
+    def _power_up(self) -> None:
         self._dt, self._oem = DtFraming(), OemFraming()
         self.framing: DtFraming | OemFraming = self._dt
         self.error = 0
@@ -77,11 +83,11 @@ class Cavro(Panel):
         self.fine = 1
         self.backlash, self.dead = 12, 50
         self.inits = self._valve_told = 0
-        self._stored = ""
+        self._stored = self._last = ""
         self._program: list[tuple[str, tuple[int, ...]]] = []
         self._loops: list[list[int]] = []
         self._step = 0
-        self._running = self._quiet = self._halted = False
+        self._running = self._quiet = self._halted = self._stuck = False
         self._timer: Timer | None = None
 
     def receive(self, data: bytes) -> None:
@@ -89,11 +95,14 @@ class Cavro(Panel):
         for address, text in self._blocks(data):
             if address == self.address:
                 code, told = (self.error, "") if text is None else self._obey(text)
-                busy = self._running and not self._quiet
-                status = 0x40 | (0 if busy else 0x20) | code
-                self.say(self.framing.answer(status, told))
+                self._answer(code, told)
             elif address in self.groups and text is not None:
                 self._obey(text)
+
+    def _answer(self, code: int, told: str = "") -> None:
+        busy = self._running and not self._quiet
+        status = 0x40 | (0 if busy else 0x20) | code
+        self.say(self.framing.answer(status, told))
 
     def _blocks(self, data: bytes) -> list[Block]:
         """Take bytes apart; after the first OEM frame the pump is deaf to DT."""
@@ -102,6 +111,49 @@ class Cavro(Panel):
             self.framing = self._oem
         blocks = self._dt.take(data)
         return framed if self.framing is self._oem else blocks
+
+    # -- faults -----------------------------------------------------------------------
+
+    def cut(self, data: bytes) -> tuple[list[Message], bytes]:
+        return cut(data)
+
+    def with_wrong_checksum(self, data: bytes) -> bytes | None:
+        return spoiled(data)
+
+    def hang(self, data: bytes) -> None:
+        """Obey, and stay busy: T ends it, as it ends a string that never ends."""
+        self.receive(data)
+        self._running = self._stuck = True
+        self._quiet = False
+
+    def refuse(self, data: bytes) -> None:
+        for address, _ in self._blocks(data):
+            if address == self.address:
+                self._answer(BAD_OPERAND)
+
+    def break_down(self, data: bytes) -> None:
+        """Have the plunger lose steps: nothing moves until it is initialised."""
+        self.receive(data)
+        self.pump.stop()
+        self._stop()
+        self.initialised = False
+        self.error = self.overloaded = OVERLOAD
+        self.note("overload")
+
+    def lose_power(self) -> None:
+        self.pump.stop()
+        self._stop()
+        self._power_up()
+        self.pump.forget_speeds()
+        self._lost = True
+        self.note("power lost")
+
+    def matter(self) -> Any:
+        return self.pump.place, self.pump.port, dict(self.pump.contents)
+
+    def place_matter(self, matter: Any) -> None:
+        self.pump.stand(*matter)
+        self._lost = True
 
     # -- strings ----------------------------------------------------------------------
 
@@ -163,8 +215,6 @@ class Cavro(Panel):
             self.error = trouble.code if trouble.code in (7, 9, 10) else 0
             raise
 
-    _last = ""
-
     def _interrupt(self, text: str) -> None:
         """Take what may be said while busy: a new speed, or R after a halt."""
         if self._halted and text == "R":
@@ -186,14 +236,15 @@ class Cavro(Panel):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._running = self._quiet = self._halted = False
+        self._running = self._quiet = self._halted = self._stuck = False
         self._program = []
 
     def _next(self) -> None:
         self._timer = None
         self._step += 1
         if self._step >= len(self._program):
-            self._stop()
+            if not self._stuck:
+                self._stop()
             return
         command, operands = self._program[self._step]
         self._quiet = command in "apd"
@@ -260,6 +311,7 @@ class Cavro(Panel):
         self._wait(valve, lambda: pump.move(0.0, arrived))
 
     def _ready(self) -> None:
+        self._lost = False
         self.initialised, self.overloaded, self.error = True, 0, 0
         self.inits += 1
         self.note("initialised", port=self.pump.port)
@@ -286,6 +338,9 @@ class Cavro(Panel):
         self.pump.move(target / (STROKE * self.fine), self._next)
 
     def _increments(self) -> int:
+        """Return where the pump believes its plunger to be."""
+        if self._lost:
+            return 0
         return round(self.pump.place * STROKE * self.fine)
 
     def _loop(self, command: str, operands: tuple[int, ...]) -> None:

@@ -16,7 +16,7 @@ from sims.grbl_motion import OVERRIDES, Motion
 from sims.grbl_report import Report
 from sims.grbl_settings import Settings
 from sims.models.gcode import Action, Refused
-from sims.panel import Panel
+from sims.panel import Message, Panel
 
 if TYPE_CHECKING:
     from sims.bench import Bench, Timer
@@ -27,6 +27,7 @@ BOOT = 0.1
 """Bench seconds from opening the port to the banner."""
 GAP = 0.1
 """Real seconds from that banner to the first answer: clients need to see it first."""
+RESET = 0x18
 RECEIVE = 127
 LINE = 79
 
@@ -77,10 +78,11 @@ class Grbl(Panel):
         self._work_on()
 
     def _take(self, byte: int) -> None:
-        if byte in (0x18, *b"?!~") or byte > 0x7F:
+        if is_real_time(byte):
             self._real_time(byte)
         elif byte in b"\r\n":
             self._lines.append("\0" if self._overlong else self._partial)
+            self.asked += 1
             self._partial, self._overlong = "", False
         elif sum(map(len, self._lines)) + len(self._partial) < RECEIVE:
             if len(self._partial) >= LINE:
@@ -99,6 +101,8 @@ class Grbl(Panel):
 
     def _tell(self, text: str) -> None:
         self.say(text.encode("ascii") + b"\r\n")
+        if text == "ok" or text.startswith("error:"):
+            self.answered += 1
 
     def _greet(self) -> None:
         self.say(BANNER + (LOCKED if self.motion.mode == "Alarm" else b""))
@@ -117,15 +121,62 @@ class Grbl(Panel):
     def _clear(self) -> None:
         """Forget the lines; the coils of the gripper are without power."""
         self._lines.clear()
+        self.answered = self.asked
         self._partial, self._overlong = "", False
         self.report.reset()
         self._coolant(flood=False, mist=False)
+
+    # -- faults -----------------------------------------------------------------------
+
+    def cut(self, data: bytes) -> tuple[list[Message], bytes]:
+        """Have each real-time character be a message, and each line."""
+        messages, line = [], b""
+        for byte in data:
+            one = bytes([byte])
+            if is_real_time(byte):
+                messages.append(Message(one, one.decode("latin-1")))
+                line = b"" if byte == RESET else line
+            elif byte in b"\r\n":
+                messages.append(Message(line + one, line.decode("latin-1").strip()))
+                line = b""
+            else:
+                line += one
+        return messages, line
+
+    def hang(self, data: bytes) -> None:
+        """Obey, and stay in Run: a reset ends it."""
+        self.receive(data)
+        self.motion.stuck = True
+
+    def refuse(self, data: bytes) -> None:
+        """Read a line as one with a bad number; take no note of a real-time character."""
+        if not is_real_time(data[0]):
+            self.receive(b"GX\n")
+
+    def break_down(self, data: bytes) -> None:
+        """Run into a limit switch."""
+        self.receive(data)
+        self.motion.break_down()
+
+    def lose_power(self) -> None:
+        self.note("power lost")
+        self._power_up()
+
+    def get_power(self) -> None:
+        self.opened()
+
+    def matter(self) -> Any:
+        return self.motion.gantry.true
+
+    def place_matter(self, matter: Any) -> None:
+        self.motion.gantry.place(matter)
+        self._power_up()
 
     # -- real-time characters -------------------------------------------------------
 
     def _real_time(self, byte: int) -> None:
         motion = self.motion
-        if byte == 0x18:
+        if byte == RESET:
             self._reset()
         elif byte == ord("?"):
             if motion.mode != "Home" and not motion.critical:
@@ -300,6 +351,11 @@ class Grbl(Panel):
         if motion.gantry.busy:
             motion.mode = "Jog"
         self._tell("ok")
+
+
+def is_real_time(byte: int) -> bool:
+    """Return whether a byte is taken out of the stream at once."""
+    return byte in (RESET, *b"?!~") or byte > 0x7F
 
 
 def plain(line: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sims.models.plate import Plate
-from sims.panel import Panel
+from sims.panel import Message, Panel, cut_lines
 
 if TYPE_CHECKING:
     from sims.bench import Bench
@@ -30,6 +30,8 @@ WATCHDOG = (20.0, 1500.0)
 THINKING = 0.02
 """Bench seconds from a question to the answer. [A]"""
 LONGEST_LINE = 80
+BROKEN = "Er 4"
+"""What the display says when only the power switch helps. [A]"""
 NUMBER = r"([+-]?\d+(?:\.\d*)?)"
 
 
@@ -90,6 +92,48 @@ class Ika(Panel):
             if text and len(line) <= LONGEST_LINE:
                 self._obey(text)
 
+    # -- faults --------------------------------------------------------------------
+
+    def cut(self, data: bytes) -> tuple[list[Message], bytes]:
+        return cut_lines(data)
+
+    def hang(self, data: bytes) -> None:
+        """Heat no more, whatever it is told: the element is dead until power is cut."""
+        self.model.advance(self.now)
+        self.model.dead = True
+        self.receive(data)
+
+    def refuse(self, data: bytes) -> None:
+        """Take no note: that is how it refuses."""
+
+    def break_down(self, data: bytes) -> None:
+        """Stop for good; only the display says so."""
+        self.receive(data)
+        self._stop(BROKEN)
+        self.note("broken", display=BROKEN)
+
+    def lose_power(self) -> None:
+        self._stop("")
+        self._watch.clear()
+        self._bytes = b""
+        self._safe_temperature = self._safe_speed = 0.0
+        self.model.target = self.model.target_speed = 0.0
+        self.model.dead = False
+        self.note("power lost")
+
+    def matter(self) -> Any:
+        self.model.advance(self.now)
+        return self.model.truth
+
+    def place_matter(self, matter: Any) -> None:
+        self.model.at, self.model.truth = self.now, matter
+
+    def _stop(self, error: str) -> None:
+        self.model.advance(self.now)
+        self._heat(on=False)
+        self._stir(on=False)
+        self._error = error
+
     def _obey(self, text: str) -> None:
         self.model.advance(self.now)
         for pattern, call in self._commands:
@@ -115,6 +159,8 @@ class Ika(Panel):
             self.model.target_speed = float(text)
 
     def _heat(self, *, on: bool) -> None:
+        if on and self._error == BROKEN:
+            return
         self._error = "" if on else self._error
         if on != self.model.heating:
             self.model.heating = on
@@ -125,6 +171,8 @@ class Ika(Panel):
                 self.note("heater off", shown=shown)
 
     def _stir(self, *, on: bool) -> None:
+        if on and self._error == BROKEN:
+            return
         self._error = "" if on else self._error
         if on != self.model.stirring:
             self.model.stirring = on
@@ -135,7 +183,7 @@ class Ika(Panel):
         """Go back to local operation."""
         self._heat(on=False)
         self._stir(on=False)
-        self._error = ""
+        self._error = self._error if self._error == BROKEN else ""
 
     # -- watchdogs -----------------------------------------------------------------
 
@@ -180,9 +228,7 @@ class Ika(Panel):
         self.model.advance(self.now)
         self.note(f"watchdog {number}", shown=round(self.model.shown, 1))
         if number == 1:
-            self._heat(on=False)
-            self._stir(on=False)
-            self._error = "Er 2"
+            self._stop(self._error if self._error == BROKEN else "Er 2")
         else:
             self.model.target = self._safe_temperature
             self.model.target_speed = self._safe_speed

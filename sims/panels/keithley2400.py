@@ -57,6 +57,7 @@ class Keithley2400(ScpiPanel):
     )
     plus = "+"
     extra_errors = EXTRA_ERRORS
+    fault_code = 802
 
     def __init__(self, name: str, bench: Bench, settings: Mapping[str, Any]) -> None:
         super().__init__(name, bench, settings)
@@ -178,6 +179,16 @@ class Keithley2400(ScpiPanel):
     def abort(self) -> None:
         self._run_token = None
 
+    def break_down(self, data: bytes) -> None:
+        """Have the interlock open: the output goes off and stays off."""
+        super().break_down(data)
+        self._switch(on=False)
+
+    def lose_power(self) -> None:
+        super().lose_power()
+        self._buffer, self._measurement_event = [], 0
+        self._reset_time()
+
     def _reset_time(self) -> None:
         self._started = self.now
 
@@ -198,6 +209,8 @@ class Keithley2400(ScpiPanel):
     def _switch(self, *, on: bool) -> Reply:
         if on == self.output:
             return None
+        if on:
+            self.check_whole()
         self.output = on
         kind = self.values["source.function"]
         if on:

@@ -76,8 +76,13 @@ class Keithley2700(ScpiPanel):
         super().reset()
         return self._open_all()
 
+    def lose_power(self) -> None:
+        super().lose_power()
+        self._text = ""
+
     def _channels(self, text: str) -> frozenset[int]:
         """Return the channels of the card; refuse others before anything moves."""
+        self.check_whole()
         named = channels(text)
         found = frozenset(one - 100 * self.slot for one in named)
         if not found <= self.model.channels:
@@ -100,10 +105,12 @@ class Keithley2700(ScpiPanel):
         return self._moved("relays opened", self.model.open(self._channels(text)))
 
     def _open_all(self) -> Reply:
+        self.check_whole()
         self._system = frozenset()
         return self._moved("relays opened", self.model.open(self.model.channels))
 
     def _closed(self) -> str:
+        self.check_whole()
         return self._list(self.model.closed)
 
     def _states(self, text: str) -> str:

@@ -6,13 +6,15 @@ is not answered. Only axis 0 is fitted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sims import spec as checks
+from sims.faults import KINDS
 from sims.models.chuck import Chuck, Plateau
-from sims.panel import Panel
+from sims.panel import Message, Panel, cut_lines
 from sims.spec import BadBench
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ LETTERS = 9
 IDLE, FULL_CALIBRATION, MOTOR, INDEX, ENCODER, CLOSED = 1, 3, 4, 6, 7, 8
 MOTOR_TIME, ENCODER_TIME = 5.0, 10.0
 """Seconds of the two parts of a full calibration."""
-INVALID_STATE, CONTROLLER_FAILED, WATCHDOG = 0x1, 0x200, 0x800
+INVALID_STATE, MOTOR_FAILED, CONTROLLER_FAILED, WATCHDOG = 0x1, 0x40, 0x200, 0x800
+DRIVER_FAULT = 0x8
 OVERSPEED, INVALID_INPUT_MODE = 0x1, 0x2
 TORQUE, VELOCITY, POSITION = 1, 2, 3
 PASSTHROUGH, RAMP, TRAPEZOID = 1, 2, 5
@@ -73,6 +76,7 @@ class ODrive(Panel):
     """A motor controller with a spin coater's chuck on axis 0."""
 
     baud = 115200.0
+    kinds: ClassVar[frozenset[str]] = frozenset(KINDS)
 
     def __init__(self, name: str, bench: Bench, settings: Mapping[str, Any]) -> None:
         super().__init__(name, bench, settings)
@@ -82,16 +86,56 @@ class ODrive(Panel):
         self.chuck = Chuck(bench, self._started, self._rested, self._overspeed)
         self._saved: dict[str, float | int | bool] = {}
         self._bytes = bytearray()
+        self._calibration: Timer | None = None
+        self._dog: Timer | None = None
         self._boot()
 
     def _boot(self) -> None:
+        for timer in (self._calibration, self._dog):
+            if timer is not None:
+                timer.cancel()
+        self._calibration = self._dog = None
+        self._stuck = False
         self.values = FACTORY | self._saved
         self.state = IDLE
         self.calibrated = {"motor": False, "encoder": False}
-        self._calibration: Timer | None = None
-        self._dog: Timer | None = None
         self.chuck.highest = float("inf")
         self.chuck.coast()
+
+    # -- faults ---------------------------------------------------------------------
+
+    def cut(self, data: bytes) -> tuple[list[Message], bytes]:
+        messages, rest = cut_lines(data, b"\n\r!", pairs=False)
+        return [Message(one.data, plain(one.text)) for one in messages], rest
+
+    def with_wrong_checksum(self, data: bytes) -> bytes | None:
+        found = re.fullmatch(rb"(.*\*\s*)(\d+)(\s*)", data, re.DOTALL)
+        if found is None:
+            return None
+        wrong = (int(found[2]) + 1) % 256
+        return found[1] + str(wrong).encode("ascii") + found[3]
+
+    def hang(self, data: bytes) -> None:
+        """Reach no state and no speed from now on; idle, and only that, ends it."""
+        self._stuck = True
+        self.receive(data)
+
+    def refuse(self, data: bytes) -> None:
+        line = "r refused"
+        self._line(f"{line}*{checksum(line)}" if b"*" in data else line)
+
+    def break_down(self, data: bytes) -> None:
+        """Have the gate driver fail: the motor is without current."""
+        self.receive(data)
+        self._idle()
+        self._fail("axis0.motor.error", DRIVER_FAULT)
+        self._fail("axis0.error", MOTOR_FAILED)
+        self.note("driver fault")
+
+    def lose_power(self) -> None:
+        self._boot()
+        self._bytes.clear()
+        self.note("power lost")
 
     # -- lines ----------------------------------------------------------------------
 
@@ -249,6 +293,7 @@ class ODrive(Panel):
             self._calibration.cancel()
             self._calibration = None
         if state == IDLE:
+            self._stuck = False
             self._idle()
         elif state in (FULL_CALIBRATION, MOTOR, INDEX, ENCODER):
             self._idle()
@@ -260,6 +305,8 @@ class ODrive(Panel):
                 return
             if self._errors():
                 self._idle()
+                return
+            if self._stuck:
                 return
             self.state = CLOSED
             self.values["axis0.controller.input_vel"] = 0.0
@@ -281,6 +328,8 @@ class ODrive(Panel):
             self._turn_encoder()
 
     def _motor_done(self, state: int) -> None:
+        if self._stuck:
+            return
         self.calibrated["motor"] = True
         if state == FULL_CALIBRATION:
             self._turn_encoder()
@@ -292,6 +341,8 @@ class ODrive(Panel):
         self._calibration = self.later(ENCODER_TIME, self._encoder_done)
 
     def _encoder_done(self) -> None:
+        if self._stuck:
+            return
         self.calibrated["encoder"] = True
         self._calibration_done()
 
@@ -339,7 +390,7 @@ class ODrive(Panel):
 
     def _drive(self) -> None:
         """Follow the setpoints."""
-        if self.state != CLOSED:
+        if self.state != CLOSED or self._stuck:
             return
         values = self.values
         mode, follow = values[f"{CONFIG}control_mode"], values[f"{CONFIG}input_mode"]
@@ -395,6 +446,11 @@ CONFIG = "axis0.controller.config."
 def checksum(text: str) -> int:
     """Return the exclusive or of all characters."""
     return reduce(lambda total, letter: total ^ ord(letter), text, 0) & 0xFF
+
+
+def plain(line: str) -> str:
+    """Return a line without its comment and its checksum."""
+    return line.partition(";")[0].partition("*")[0].strip()
 
 
 def one(operands: list[str]) -> str:

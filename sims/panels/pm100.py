@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sims.models.light_path import LightPath, response
+from sims.models.light_path import DARK, LightPath, response
 from sims.scpi import ScpiError
 from sims.scpi_panel import Reply, ScpiPanel, Takes
 from sims.scpi_settings import keyword, numeric, switch
@@ -149,7 +149,13 @@ class Pm100(ScpiPanel):
         self._take()
         return self._fetch()
 
+    def lose_power(self) -> None:
+        super().lose_power()
+        self._zeroing, self._latest = False, None
+        self.model.zero = DARK
+
     def _take(self) -> None:
+        self.check_whole()
         self._latest = self._watt() - self.model.zero
 
     def _fetch(self) -> str:

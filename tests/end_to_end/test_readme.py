@@ -62,12 +62,17 @@ def test_a_command_of_the_readme_works(
         words += ["--trials", "1", "--speed", "400", "--no-ui"]
     if words[0] == "export":
         words[words.index("--to") + 1] = str(tmp_path / "film.xlsx")
-    if words[0] in ("run", "resume", "status", "export", "report"):
+    if words[0] not in ("check", "devices"):
         words += ["--data", str(data)]
+    if words[0] == "clear":
+        assert polyloop("estop", "--data", data).returncode == 0
     answer = polyloop(*words)
+    if words[0] == "estop":
+        assert polyloop("clear", "--data", data).returncode == 0
     assert "Traceback" not in answer.stdout + answer.stderr
-    # A campaign that has reached its end is not resumed: refused, and said so.
-    assert answer.returncode == (2 if words[0] == "resume" else 0), answer.stderr
+    # A campaign that has reached its end is not resumed, and nothing can be asked of it.
+    refused = words[0] in ("resume", "pause", "drain", "discard", "answer")
+    assert answer.returncode == (2 if refused else 0), answer.stderr
 
 
 def held_open(words: list[str], folder: Path) -> bool:

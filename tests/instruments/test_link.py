@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from instruments.errors import BadReply, LinkError, LinkTimeout
-from instruments.link import Link
+from instruments.link import AGAIN, Link
 from tests.instruments.peer import Peer
 
 
@@ -169,3 +171,120 @@ def test_a_port_has_one_owner() -> None:
 def test_what_is_no_port_is_a_link_error(url: str) -> None:
     with pytest.raises(LinkError, match=url):
         Link(url).open()
+
+
+def test_a_question_is_asked_again_twice_and_no_more() -> None:
+    with Peer() as peer:
+        link = Link(peer.path, timeout=0.05)
+        link.open()
+        with pytest.raises(LinkTimeout):
+            link.again(lambda: link.ask(b"Q\n"))
+        assert peer.heard == b"Q\n" * (AGAIN + 1)
+        link.close()
+
+
+def test_a_late_answer_is_not_taken_for_the_next_questions() -> None:
+    with Peer() as peer:
+        link = Link(peer.path, timeout=0.1, quiet=0.3)
+        link.open()
+        with pytest.raises(LinkTimeout):
+            link.ask(b"first\n")
+        peer.say(b"late\n")
+        peer.answer = repeat
+        peer._unused = b""
+        assert link.ask(b"second\n") == b"=second"
+        link.close()
+
+
+def test_a_question_that_is_only_echoed_is_not_answered() -> None:
+    with Peer(lambda came: came if came.endswith(b"\n") else None) as peer:
+        link = Link(peer.path)
+        link.open()
+        with pytest.raises(BadReply, match="was only echoed"):
+            link.ask(b"Q\n")
+        link.close()
+
+
+def test_an_interrupted_question_is_not_asked_again() -> None:
+    with Peer() as peer:
+        link = Link(peer.path, timeout=0.2)
+        link.open()
+        seen: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                link.again(lambda: link.ask(b"Q\n"))
+            except LinkError as error:
+                seen.append(error)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while peer.heard != b"Q\n":
+            time.sleep(0.001)
+        link.interrupt()
+        asking.join(timeout=5)
+        assert len(seen) == 1
+        assert peer.heard == b"Q\n"
+        link.close()
+
+
+def test_lines_that_never_end_meet_the_deadline_of_the_whole_answer() -> None:
+    babbling = threading.Event()
+    with Peer() as peer:
+        link = Link(peer.path, timeout=0.3)
+        link.open()
+
+        def babble() -> None:
+            while not babbling.wait(0.01):
+                peer.say(b"[MSG:again]\n" * 5)
+
+        babbler = threading.Thread(target=babble)
+        babbler.start()
+        with pytest.raises(LinkTimeout, match=r"lines came, the last '\[MSG:again\]'"):
+            link.ask_lines(b"$$\n", lambda line: line == b"ok")
+        babbling.set()
+        babbler.join()
+        link.close()
+
+
+def test_a_far_end_that_takes_nothing_does_not_hold_up_an_urgent_message() -> None:
+    with Peer() as peer:
+        link = Link(peer.path, timeout=30.0)
+        link.open()
+        peer._ending.set()  # reads no more
+        peer._thread.join()
+        filling = threading.Thread(target=lambda: _fill(link))
+        filling.start()
+        filling.join(timeout=10)
+        assert not filling.is_alive()
+        with pytest.raises(LinkError):
+            link.tell(b"!" * 10000, urgent=True)
+        link.close()
+
+
+def _fill(link: Link) -> None:
+    with contextlib.suppress(LinkError):
+        while True:
+            link.tell(b"." * 4096)
+
+
+def test_a_port_that_comes_back_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "port"
+    with Peer(repeat) as first:
+        path.symlink_to(first.path)
+        link = Link(str(path))
+        link.open()
+        first.hang_up()
+        with pytest.raises(LinkError):
+            link.ask(b"Q\n")
+        assert link.lost
+        path.unlink()
+        with pytest.raises(LinkError):
+            link.reopen(0.0)
+        assert link.lost
+        with Peer(repeat) as second:
+            path.symlink_to(second.path)
+            link.reopen(1.0)
+            assert not link.lost
+            assert link.ask(b"Q\n") == b"=Q"
+            link.close()

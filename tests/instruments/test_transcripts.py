@@ -20,9 +20,9 @@ from tests.instruments.peer import Peer
 from tests.transcripts import Line, sections
 
 
-def settles(condition: Callable[[], bool]) -> bool:
+def settles(condition: Callable[[], bool], within: float = 5.0) -> bool:
     """Wait for the peer's thread; what is not answered cannot be waited for by asking."""
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + within
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.001)
     return condition()
@@ -241,6 +241,12 @@ def test_a_calibrated_spin_coater_spins() -> None:
         assert client.state() == 1
 
 
+def test_the_watchdog_of_a_spin_coater_is_armed() -> None:
+    title = "The watchdog as a spin arms it, every line with its checksum"
+    with playing(sections("odrive")[title], ODriveClient) as client:
+        client.guard(2.0)
+
+
 def test_refusals_of_a_spin_coater_are_rejected() -> None:
     said = [(">", b"r axis0.nope\n"), ("<", b"invalid property\r\n")]
     lines = [with_checksum(line) for line in said]
@@ -279,6 +285,20 @@ def test_a_hotplate_is_heated_read_and_stopped() -> None:
         assert client.temperature(2) == 25.3
         assert client.temperature(1) == 25.3
         client.stop_heating()
+
+
+def test_the_watchdog_of_a_hotplate_is_armed_fed_and_left_behind() -> None:
+    lines = [
+        line for line in IKA["Watchdog 1 stops heater and motor"] if line[0] != "."
+    ]
+    with playing(lines, IkaClient) as client:
+        client.feed_watchdog(600)
+        client.choose_temperature(60.0)
+        client.heat()
+        client.feed_watchdog(600)
+        client.stop()
+        client.go_local()
+        assert client.set_temperature() == 60.0
 
 
 def test_the_safety_circuit_is_read() -> None:

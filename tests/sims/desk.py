@@ -27,11 +27,11 @@ class Desk:
         self.heard[name] += data
 
     def open(self, name: str) -> None:
-        self.bench.instruments[name].opened()
+        self.bench.cables[name].opened()
 
     def tell(self, name: str, data: bytes) -> None:
         self.bench.run_due()
-        self.bench.instruments[name].receive(data)
+        self.bench.take(name, data)
 
     def wait(self, seconds: float) -> None:
         self.clock.time += seconds

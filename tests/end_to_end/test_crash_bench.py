@@ -1,0 +1,39 @@
+"""Twenty kills, and nothing repeated, lost or unexplained."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.launched import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+def test_twenty_kills_repeat_lose_and_leave_unexplained_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "crash.out"
+    with log.open("w") as file:
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "orchestrator.cli", "bench", "crash"),
+                *("--kills", "20", "--seed", "1", "--keep", str(tmp_path / "kept")),
+            ],
+            cwd=ROOT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            timeout=1700,
+            check=False,
+            env={**os.environ, "COLUMNS": "160"},
+        )
+    said = log.read_text()
+    assert ended.returncode == 0, said
+    counts = dict(re.findall(r"^([a-z ]+?) {2,}(\d+)", said, re.MULTILINE))
+    assert int(counts["acts done"]) > 50
+    for wrong in ("repeated acts", "lost observations", "unexplained differences"):
+        assert counts[wrong] == "0"
+    assert len(re.findall(r"^ +\d+ c\d+ .*after its start", said, re.MULTILINE)) == 20

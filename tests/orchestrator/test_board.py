@@ -1,0 +1,29 @@
+"""What the board shows is bounded, whatever the number of trials."""
+
+from __future__ import annotations
+
+from orchestrator.campaign import fold
+from orchestrator.flows.artifacts import ROWS, UNDRAWN, drawings
+from tests.orchestrator.fake_campaign import fake_campaign
+
+
+def test_the_table_of_a_long_campaign_holds_its_newest_trials_only() -> None:
+    events = fake_campaign(ROWS + 50)
+    shown = {
+        key: text for key, _, text in drawings("c1", events, fold(events), final=True)
+    }
+    rows = [line for line in shown["trials"].splitlines() if line.startswith("| t")]
+    assert len(rows) - 1 == ROWS  # the header begins so, too
+    assert "50 earlier" in shown["trials"]
+    assert shown["report"].startswith("# c1")
+    assert set(shown) == {"progress", "trials", "best", "report"}
+
+
+def test_what_the_board_does_not_keep_changes_nothing_that_it_shows() -> None:
+    events = fake_campaign(12, fates={3: "failed", 12: "in flight"})
+    kept = [one for one in events if one.kind not in UNDRAWN]
+    assert len(kept) < len(events) / 2
+    progress = fold(events)
+    assert list(drawings("c1", kept, progress, final=True)) == list(
+        drawings("c1", events, progress, final=True)
+    )

@@ -1,0 +1,89 @@
+"""A desk with one instrument of each dialect, and what each is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.sims.desk import Desk
+
+SLOTS = ("chuck", "anneal", "probe", "optics", "stylus")
+INSTRUMENTS: dict[str, dict[str, Any]] = {
+    "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
+    "grbl": {"panel": "grbl", "start": [-250.0, -200.0, -20.0]},
+    "ika": {"panel": "ika", "slot": "anneal"},
+    "keithley2400": {
+        "panel": "keithley2400",
+        "matrix": "keithley2700",
+        "slot": "probe",
+        "load": 100.0,
+    },
+    "keithley2700": {"panel": "keithley2700"},
+    "odrive": {"panel": "odrive", "slot": "chuck"},
+    "pm100": {"panel": "pm100", "slot": "optics"},
+    "profilometer": {"panel": "profilometer", "slot": "stylus", "folder": "drops"},
+}
+SPEC = {
+    "instruments": INSTRUMENTS,
+    "slots": {
+        name: {"at": [-50.0 * place, 0.0, 0.0]} for place, name in enumerate(SLOTS)
+    },
+}
+WIRED = [name for name in INSTRUMENTS if name != "profilometer"]
+QUESTION = {
+    "cavro": b"/1?23\r",
+    "grbl": b"$G\n",
+    "ika": b"IN_NAME \r\n",
+    "keithley2400": b"*IDN?\n",
+    "keithley2700": b"*IDN?\n",
+    "odrive": b"r vbus_voltage\n",
+    "pm100": b"*IDN?\n",
+}
+ANOTHER = {
+    "cavro": b"/1?20\r",
+    "grbl": b"$I\n",
+    "ika": b"IN_SP_3\r\n",
+    "keithley2400": b"*STB?\n",
+    "keithley2700": b"*STB?\n",
+    "odrive": b"r hw_version_major\n",
+    "pm100": b"*STB?\n",
+}
+LONG = 1.0
+"""Bench seconds in which any of these answers is there."""
+
+
+class Faulty:
+    """Make desks that go wrong by rules, and close them in the end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.desks: list[Desk] = []
+
+    def __call__(self, *rules: dict[str, Any], seed: int = 0) -> Desk:
+        """Return a desk; its gantry has booted."""
+        folder = self.directory / str(len(self.desks))
+        made = Desk(folder, SPEC | {"faults": list(rules)}, seed)
+        self.desks.append(made)
+        made.open("grbl")
+        made.wait(LONG)
+        made.take("grbl")
+        return made
+
+    def answer(self, name: str, question: bytes) -> bytes:
+        """Return what an instrument without faults answers."""
+        heard = self().ask(name, question, LONG)
+        assert heard
+        return heard
+
+    def close(self) -> None:
+        for one in self.desks:
+            one.close()
+
+
+def faults(desk: Desk, name: str) -> list[str]:
+    """Return the kinds of the faults in an instrument's journal."""
+    return [one["kind"] for one in desk.journal(name) if one["event"] == "fault"]
+
+
+def rule(instrument: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"instrument": instrument, "kind": kind, **more}
