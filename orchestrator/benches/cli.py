@@ -87,7 +87,7 @@ def soak(
         samples, code = soak_bench(
             asked, lambda line: console.print(line, markup=False, soft_wrap=True)
         )
-        if code and not limit:
+        if code and not (limit and samples):
             said = (directory / "polyloop.log").read_text().strip().splitlines()[-1:]
             raise CampaignFailed(f"the campaign ended with {code}: {''.join(said)}")
     finally:
