@@ -13,7 +13,7 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sims.world import Vessel
+from sims.world import Vessel, World
 
 if TYPE_CHECKING:
     from sims.bench import Bench
@@ -27,7 +27,10 @@ def save(bench: Bench) -> None:
     content = {
         "now": bench.now,
         "rngs": bench.rngs,
-        "samples": {name: slot.sample for name, slot in world.slots.items()},
+        "resting": _resting(world),
+        "samples": {
+            name: slot.sample for name, slot in world.slots.items() if not slot.resting
+        },
         "carried": world.carried,
         "vessels": {name: dict(one.parts) for name, one in world.vessels.items()},
         "lived": world.lived,
@@ -41,6 +44,16 @@ def save(bench: Bench) -> None:
     part.replace(path)
 
 
+def _resting(world: World) -> bytes:
+    """Return what lies in racks, packed: anew only when something there has moved."""
+    if world.packed is None or world.packed[0] != world.moved:
+        samples = {
+            name: slot.sample for name, slot in world.slots.items() if slot.resting
+        }
+        world.packed = world.moved, pickle.dumps(samples)
+    return world.packed[1]
+
+
 def recall(bench: Bench) -> bool:
     """Put everything back where it was; return False where there is no memory."""
     path: Path = bench.directory / FILE
@@ -49,7 +62,8 @@ def recall(bench: Bench) -> bool:
     content = pickle.loads(path.read_bytes())  # noqa: S301 - our own file
     world = bench.world
     bench.go_on_from(content["now"], content["rngs"])
-    for name, sample in content["samples"].items():
+    resting = pickle.loads(content["resting"])  # noqa: S301
+    for name, sample in (*content["samples"].items(), *resting.items()):
         world.slots[name].sample = sample
     world.carried = content["carried"]
     for name, parts in content["vessels"].items():
