@@ -100,6 +100,7 @@ class Bench:
         self._selector = selectors.SelectSelector()
         self._quiet: set[str] = set()
         self.acted = self._noted = False
+        self.racks = memory.Racks()
         self.faults = faults.Faults(self)
         self._fault_file = faults.FaultFile(self.directory / FAULTS)
         self.world = World(self, spec)

@@ -50,7 +50,7 @@ class Slot:
 
     @property
     def resting(self) -> bool:
-        """Whether it is one of a grid, where samples only lie."""
+        """Whether it is one of a rack, where samples only lie."""
         return "." in self.name
 
 
@@ -81,12 +81,10 @@ class World:
         self.carried: Sample | None = None
         self.slots: dict[str, Slot] = {}
         self.heated: list[Slot] = []
-        self.moved = 0
-        """How often a sample that lies in a grid was taken, put down or looked at."""
-        self.packed: tuple[int, bytes] | None = None
-        """What lies in grids as it was written down last, and ``moved`` then."""
+        self.stirred: set[str] = set()
+        """Slots of racks in which a sample was taken, put down or looked at."""
         self.vessels: dict[str, Vessel] = {}
-        self._laboratory: Laboratory | None = None
+        self.laboratory: Laboratory | None = None
         self.lived: dict[str, float] = {}
         self.told: dict[str, int] = {}
         self._ticking = False
@@ -130,7 +128,7 @@ class World:
             self.bench.note(by, "dropped", sample=sample.name, at=position)
             return
         slot.sample = sample
-        self.moved += slot.resting
+        self._stir(slot)
         self.bench.note(by, "released", sample=sample.name, slot=slot.name)
         self._tick()
         for call in slot.arrivals:
@@ -181,9 +179,13 @@ class World:
 
     def _live(self, slot: Slot) -> None:
         """Let the film in one slot live until now, at the temperature of its place."""
-        self.moved += slot.resting
+        self._stir(slot)
         if slot.sample is not None and slot.sample.name in self.lived:
             self._advance(slot.sample, self.bench.now, slot.temperature)
+
+    def _stir(self, slot: Slot) -> None:
+        if slot.resting:
+            self.stirred.add(slot.name)
 
     def _advance(self, sample: Sample, now: float, temperature: float) -> None:
         if now > self.lived[sample.name]:
@@ -325,10 +327,10 @@ class World:
         from sims.physics.laboratory import Laboratory
         from sims.physics.sample import Sample
 
-        if self._laboratory is None:
+        if self.laboratory is None:
             checks.mapping(spec.get("chemistry"), "chemistry")
-            self._laboratory = Laboratory.read(spec, self.bench.seed)
-        return Sample(name, self._laboratory, self.bench.fresh_rng(f"sample {name}"))
+            self.laboratory = Laboratory.read(spec, self.bench.seed)
+        return Sample(name, self.laboratory, self.bench.fresh_rng(f"sample {name}"))
 
     def _fill(self, spec: Mapping[str, Any]) -> None:
         for name, entry in checks.section(spec, "vials").items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -96,6 +97,7 @@ def soak(asked: Soak, tell: Callable[[str], None]) -> tuple[list[Sample], int]:
             env=environment,
         )
     drained = False
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         while not _ended(launcher, asked.every):
             counted.read()
@@ -109,7 +111,7 @@ def soak(asked: Soak, tell: Callable[[str], None]) -> tuple[list[Sample], int]:
             if asked.limit and seconds > asked.limit and not drained:
                 drained = True
                 tell(f"after {seconds:.0f} s it is interrupted, as Ctrl-C would")
-                launcher.send_signal(2)
+                launcher.send_signal(signal.SIGINT)
     finally:
         counted.close()
         if launcher.poll() is None:
