@@ -32,6 +32,7 @@ class Trial:
     ``at`` is the slot its sample is in, ``home`` the rack slot it was born in;
     ``following`` is the index of the recipe's next step; ``acting`` the id of the act
     that has been intended and has not ended; ``runs`` the run uid of each step done.
+    Once it has ended its recipe is in the ledger alone.
     ``restarts`` counts the samples that were discarded, ``retries`` how often a step
     that had not happened was attempted again; ``made`` holds what a parameter of the
     candidate really was, where that is not what was asked; ``done_at`` is when its last
@@ -389,6 +390,9 @@ class _State:
             trial = _found(trial, data, self.strays)
         elif trial.in_flight:
             trial = self._in_flight(trial, event)
+        if not trial.in_flight and not trial.acting:
+            # Nothing more follows from its recipe: a campaign may have thousands.
+            trial = dataclasses.replace(trial, recipe=None, retries={}, repeats={})
         # What is left of a trial that has ended is put away.
         left = not trial.in_flight and trial.at != trial.home
         if left and trial.sample not in self.strays:

@@ -78,7 +78,7 @@ class Loop:
         self.campaign = tasks.campaign_of(config)
         self.log = get_run_logger()
         lab = self.campaign.lab
-        started = ledger.events(campaign_id)[0].data
+        started = next(ledger.stream(campaign_id)).data
         self.seed = int(started["seed"])
         twins = {name: lab.stations[name].twin for name in lab.twins}
         self.rules = Rules(
@@ -104,6 +104,7 @@ class Loop:
         self.board = Board(self.counter.flow_run, campaign_id, ledger)
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
+        self._proposals = 0
         self._alerted: set[str] = set()
         self._patience = 2.0
         self._returning: set[str] = set()
@@ -118,9 +119,9 @@ class Loop:
         Interrupted
             When it stops for now.
         """
-        events = self.ledger.events(self.id)
-        self.progress = fold(events)
-        self._proposals = max(int(one.data.get("proposal", 0)) for one in events)
+        for event in self.ledger.stream(self.id):
+            self.progress = fold([event], self.progress)
+            self._proposals = max(self._proposals, int(event.data.get("proposal", 0)))
         self._write_all(
             recover(
                 lambda: self.progress,
@@ -160,6 +161,7 @@ class Loop:
     def close(self) -> None:
         """End the threads that the loop has begun; the last picture is drawn."""
         self.heartbeat.close()
+        self.board.show(self.progress)
         self.board.close(self._patience)
         self.counter.close(self._patience)
 
@@ -290,6 +292,7 @@ class Loop:
 
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
+        tasks.forget_results()
         try:
             answer = future.result(raise_on_failure=True)
         except StationError as error:
@@ -418,7 +421,7 @@ class Loop:
         if trial.in_flight and own and last is not None and last.name == act.step:
             self._learn(trial, act.step)
         if not self.progress.trials[trial.id].in_flight:
-            self.board.show()
+            self.board.show(self.progress)
 
     def _learn(self, trial: Trial, step: str) -> None:
         """Work out what the step just done allows, and write down what it says."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
 
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
@@ -21,6 +22,16 @@ from orchestrator.records import Step
 from orchestrator.station.acts import ActRecord
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Observation, Proposal
+
+
+def forget_results() -> None:
+    """Have Prefect (3.8.8) forget whose result is whose; else it keeps that for ever.
+
+    It would show which task had another's result as an argument; none here has.
+    """
+    context = FlowRunContext.get()
+    if context is not None:
+        context.run_results.clear()
 
 
 @cache
