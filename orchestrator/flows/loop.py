@@ -33,7 +33,7 @@ from orchestrator.errors import CampaignFailed, PolyloopError
 from orchestrator.flows import tasks
 from orchestrator.flows.alerts import Kind, alert
 from orchestrator.flows.artifacts import Board
-from orchestrator.flows.counter import Counter
+from orchestrator.flows.counter import Counter, waits_for_prefect
 from orchestrator.flows.story import line_of
 from orchestrator.flows.watch import Heartbeat, overruns
 from orchestrator.learning import Failed, Learned, Repeated, learn
@@ -141,7 +141,7 @@ class Loop:
             for act in ready(self.progress, self.floor):
                 self._begin(act)
             if not (self.progress.acting or self._asking):
-                if isinstance(wanted, Stop):
+                if isinstance(wanted, Stop) and not self._waits(wanted):
                     break
                 self._stand_still()
             self._watch()
@@ -222,9 +222,16 @@ class Loop:
             },
         )
 
+    def _waits(self, stop: Stop) -> bool:
+        """Whether a stop for now is none, because the campaign goes on by itself."""
+        return stop.resumable and waits_for_prefect(self.progress)
+
     def _stand_still(self) -> None:
         """Wait for a person, or stop, when no step of any trial can start."""
         progress = self.progress
+        if waits_for_prefect(progress):
+            self._alert("person", f"standing.{progress.seq}", self._waits_for())
+            return
         by_person = [
             one for one in progress.out.values() if one.returning or not one.by_fault
         ]
@@ -245,7 +252,7 @@ class Loop:
         waits += [f"station {name}: {one.reason}" for name, one in progress.out.items()]
         waits += [f"{t.sample} is paused" for t in progress.in_flight if t.resting]
         if progress.held:
-            waits.append(f"the campaign is {progress.held}")
+            waits.append(f"the campaign is {progress.held} by {progress.held_by}")
         return f"{self.id} stands still: {'; '.join(waits)}"
 
     # -- watching -----------------------------------------------------------------------
@@ -300,7 +307,7 @@ class Loop:
 
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
-        tasks.forget_results()
+        tasks.forget(future)
         try:
             answer = future.result(raise_on_failure=True)
         except StationError as error:
