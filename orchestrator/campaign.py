@@ -32,6 +32,7 @@ class Trial:
     ``at`` is the slot its sample is in, ``home`` the rack slot it was born in;
     ``following`` is the index of the recipe's next step; ``acting`` the id of the act
     that has been intended and has not ended; ``runs`` the run uid of each step done.
+    Once it has ended its recipe is in the ledger alone.
     ``restarts`` counts the samples that were discarded, ``retries`` how often a step
     that had not happened was attempted again; ``made`` holds what a parameter of the
     candidate really was, where that is not what was asked; ``done_at`` is when its last
@@ -153,7 +154,7 @@ class Progress:
     ``acting`` holds the acts that were intended and have not ended; ``strays`` the
     samples that have to be put away; ``used`` the rack slots whose substrate is taken;
     ``questions`` the acts of which a person is asked whether they happened; ``out`` the
-    stations out of service; ``held`` whether a person has it ``paused`` or ``draining``;
+    stations out of service; ``held`` whether it is ``paused`` or ``draining``, ``held_by`` whom;
     ``stop`` who wants it stopped at once. ``paused`` says why its flow ended before its
     end, ``ended`` why it ended; ``excused`` are the trials that had failed when a person
     last resumed it.
@@ -167,6 +168,7 @@ class Progress:
     questions: Mapping[str, Question] = field(default_factory=dict)
     out: Mapping[str, OutOfService] = field(default_factory=dict)
     held: str = ""
+    held_by: str = ""
     stop: str = ""
     paused: str = ""
     ended: str = ""
@@ -339,6 +341,7 @@ class _State:
                 ended="",
                 good=False,
                 held="",
+                held_by="",
                 stop="",
                 excused=frozenset(failed),
             )
@@ -353,7 +356,8 @@ class _State:
             self.now = dataclasses.replace(self.now, stop=f"{verb} by {data['who']}")
         elif data["subject"] == "campaign" and verb in ("pause", "drain", "resume"):
             held = {"pause": "paused", "drain": "draining"}.get(verb, "")
-            self.now = dataclasses.replace(self.now, held=held)
+            by = str(data["who"]) if held else ""
+            self.now = dataclasses.replace(self.now, held=held, held_by=by)
         elif data["subject"] == "station":
             out = self.out.pop(name, None)
             if verb == "resume" and out is not None and out.by_fault:
@@ -389,6 +393,9 @@ class _State:
             trial = _found(trial, data, self.strays)
         elif trial.in_flight:
             trial = self._in_flight(trial, event)
+        if not trial.in_flight and not trial.acting:
+            # Nothing more follows from its recipe: a campaign may have thousands.
+            trial = dataclasses.replace(trial, recipe=None, retries={}, repeats={})
         # What is left of a trial that has ended is put away.
         left = not trial.in_flight and trial.at != trial.home
         if left and trial.sample not in self.strays:

@@ -100,6 +100,7 @@ class Bench:
         self._selector = selectors.SelectSelector()
         self._quiet: set[str] = set()
         self.acted = self._noted = False
+        self.racks = memory.Racks()
         self.faults = faults.Faults(self)
         self._fault_file = faults.FaultFile(self.directory / FAULTS)
         self.world = World(self, spec)
@@ -147,9 +148,12 @@ class Bench:
     def rng(self, name: str) -> np.random.Generator:
         """Return the source of chance of this name; the same seed gives the same lab."""
         if name not in self.rngs:
-            word = zlib.crc32(name.encode())
-            self.rngs[name] = np.random.default_rng([self.seed, word])
+            self.rngs[name] = self.fresh_rng(name)
         return self.rngs[name]
+
+    def fresh_rng(self, name: str) -> np.random.Generator:
+        """Return the source of chance of this name at its beginning; it is not kept."""
+        return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
 
     def go_on_from(self, now: float, rngs: dict[str, np.random.Generator]) -> None:
         """Let bench time and chance go on from where another life of it stopped."""

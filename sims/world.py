@@ -48,6 +48,11 @@ class Slot:
         """What a sample in this slot has, degC."""
         return AMBIENT if self.heat is None else self.heat()
 
+    @property
+    def resting(self) -> bool:
+        """Whether it is one of a rack, where samples only lie."""
+        return "." in self.name
+
 
 @dataclass
 class Vessel:
@@ -75,8 +80,11 @@ class World:
         self.needle_offset = (0.0, 0.0)
         self.carried: Sample | None = None
         self.slots: dict[str, Slot] = {}
+        self.heated: list[Slot] = []
+        self.stirred: set[str] = set()
+        """Slots of racks in which a sample was taken, put down or looked at."""
         self.vessels: dict[str, Vessel] = {}
-        self._laboratory: Laboratory | None = None
+        self.laboratory: Laboratory | None = None
         self.lived: dict[str, float] = {}
         self.told: dict[str, int] = {}
         self._ticking = False
@@ -88,18 +96,21 @@ class World:
     def sample_at(self, slot: str) -> Sample | None:
         """Return the sample in a slot as it is now."""
         self.advance()
-        return self.slot(slot).sample
+        place = self.slot(slot)
+        self._live(place)
+        return place.sample
 
     def grip(self, position: Position, by: str) -> None:
         """Close the gripper of instrument ``by``."""
         self.advance()
-        slot = self._slot_near(position)
         if self.carried is not None:
             return
+        slot = self._slot_near(position)
         if slot is None or slot.sample is None:
             self.bench.note(by, "gripped nothing", at=position)
             return
         self.bench.acted = True
+        self._live(slot)
         self.carried, slot.sample = slot.sample, None
         if slot.name == "stylus":
             self._tell(self.carried)
@@ -117,6 +128,7 @@ class World:
             self.bench.note(by, "dropped", sample=sample.name, at=position)
             return
         slot.sample = sample
+        self._stir(slot)
         self.bench.note(by, "released", sample=sample.name, slot=slot.name)
         self._tick()
         for call in slot.arrivals:
@@ -138,7 +150,9 @@ class World:
 
     def heat_source(self, slot: str, temperature: Callable[[], float]) -> None:
         """Have a slot at the present temperature of something, degC."""
-        self.slot(slot).heat = temperature
+        place = self.slot(slot)
+        place.heat = temperature
+        self.heated.append(place)
 
     def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
         """Have ``call`` called whenever a sample is put down in a slot."""
@@ -152,13 +166,26 @@ class World:
         return self.slots[name]
 
     def advance(self) -> None:
-        """Let the films live until now, each at the temperature of its place."""
+        """Let the films on plates and in the gripper live until now.
+
+        At the temperature of the room it makes no difference how finely time is cut:
+        those there live when somebody looks.
+        """
         now = self.bench.now
-        for slot in self.slots.values():
-            if slot.sample is not None and slot.sample.name in self.lived:
-                self._advance(slot.sample, now, slot.temperature)
+        for slot in self.heated:
+            self._live(slot)
         if self.carried is not None and self.carried.name in self.lived:
             self._advance(self.carried, now, AMBIENT)
+
+    def _live(self, slot: Slot) -> None:
+        """Let the film in one slot live until now, at the temperature of its place."""
+        self._stir(slot)
+        if slot.sample is not None and slot.sample.name in self.lived:
+            self._advance(slot.sample, self.bench.now, slot.temperature)
+
+    def _stir(self, slot: Slot) -> None:
+        if slot.resting:
+            self.stirred.add(slot.name)
 
     def _advance(self, sample: Sample, now: float, temperature: float) -> None:
         if now > self.lived[sample.name]:
@@ -171,10 +198,8 @@ class World:
     def _tick(self) -> None:
         """Keep films on hotplates up with the plate's temperature."""
         hot = any(
-            slot.heat is not None
-            and slot.sample is not None
-            and slot.sample.name in self.lived
-            for slot in self.slots.values()
+            slot.sample is not None and slot.sample.name in self.lived
+            for slot in self.heated
         )
         if hot and not self._ticking:
             self._ticking = True
@@ -246,6 +271,7 @@ class World:
             self.bench.note(by, "spilled", slot=place, parts=rounded(wet))
         else:
             self.advance()
+            self._live(slot)
             sample = slot.sample
             sample.pour(wet, self.bench.now)
             self.lived.setdefault(sample.name, self.bench.now)
@@ -301,10 +327,10 @@ class World:
         from sims.physics.laboratory import Laboratory
         from sims.physics.sample import Sample
 
-        if self._laboratory is None:
+        if self.laboratory is None:
             checks.mapping(spec.get("chemistry"), "chemistry")
-            self._laboratory = Laboratory.read(spec, self.bench.seed)
-        return Sample(name, self._laboratory, self.bench.rng(f"sample {name}"))
+            self.laboratory = Laboratory.read(spec, self.bench.seed)
+        return Sample(name, self.laboratory, self.bench.fresh_rng(f"sample {name}"))
 
     def _fill(self, spec: Mapping[str, Any]) -> None:
         for name, entry in checks.section(spec, "vials").items():

@@ -6,6 +6,7 @@ same runs in Tiled; both give a `RunRecord`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,10 +117,17 @@ def complete_runs(data: Path, known: Iterable[str] = ()) -> list[str]:
 
     Those in ``known`` are left out without a look at their files.
     """
-    known = set(known)
-    paths = [p for p in journal_directory(data).glob("*.jsonl") if p.stem not in known]
-    complete = [path for path in paths if is_complete(path)]
+    folder = journal_directory(data)
+    # Names first: there may be tens of thousands, and this is asked twice a second.
+    names = {name for name in _names(folder) if name.endswith(".jsonl")}
+    names -= {f"{uid}.jsonl" for uid in known}
+    complete = [path for path in map(folder.joinpath, names) if is_complete(path)]
     return [path.stem for path in sorted(complete, key=lambda p: p.stat().st_mtime_ns)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of what is in a folder that may not be there yet."""
+    return os.listdir(folder) if folder.is_dir() else []
 
 
 def journaled_run(data: Path, uid: str) -> RunRecord:

@@ -90,7 +90,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Point = Annotated[list[Length], Field(min_length=3, max_length=3)]
 Seconds = Annotated[float, Quantity("s")]
-Count = Annotated[int, Field(ge=1, le=1000)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
 FaultKind = Literal[
     "drop",
     "delay",

@@ -9,6 +9,7 @@ core. The artifacts are changed in place, so Prefect's database does not grow wi
 from __future__ import annotations
 
 import base64
+import dataclasses
 import logging
 import threading
 import time
@@ -20,7 +21,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import ObjectNotFound
 
-from orchestrator.campaign import Progress, fold
+from orchestrator.campaign import Progress
 from orchestrator.flows.client import impatient_client
 from orchestrator.ledger import Event, Ledger
 from orchestrator.reporting.report import best_so_far_png, trials_markdown
@@ -36,6 +37,9 @@ SHARE = 20.0
 UNDRAWN = {"recipe.compiled", "step.intended", "step.done", "step.failed"}
 """Kinds of event that no drawing shows, nine tenths of a ledger; they are not kept."""
 
+ASKED = {"observed", "pending", "failed"}
+"""What a proposal says of all trials before it; no drawing shows it either."""
+
 ROWS = 100
 """So many trials are in the table, the newest; the report has them all."""
 
@@ -48,15 +52,16 @@ class Board:
         self._id = campaign_id
         self._ledger = ledger
         self._events: list[Event] = []
-        self._progress = Progress()
+        self._seq = 0
         self._known: dict[str, UUID] = {}
         self._asked = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="board", daemon=True)
         self._thread.start()
 
-    def show(self) -> None:
-        """Have what has happened since drawn, when the time has come."""
+    def show(self, progress: Progress) -> None:
+        """Have what has happened so far drawn, when the time has come."""
+        self._progress = progress
         self._asked.set()
 
     def close(self, patience: float = 30.0) -> None:
@@ -84,9 +89,9 @@ class Board:
                 self._closing.wait(max(REST, SHARE * took))
 
     def _publish(self, client: SyncPrefectClient, *, final: bool) -> None:
-        new = self._ledger.events(self._id, after=self._progress.seq)
-        self._progress = fold(new, self._progress)
-        self._events += [one for one in new if one.kind not in UNDRAWN]
+        new = self._ledger.events(self._id, after=self._seq)
+        self._seq = new[-1].seq if new else self._seq
+        self._events += kept(new)
         name = self._id.replace("_", "-")
         shown = drawings(self._id, self._events, self._progress, final=final)
         for key, title, text in shown:
@@ -111,6 +116,17 @@ class Board:
             )
         )
         self._known[key] = made.id
+
+
+def kept(events: Sequence[Event]) -> list[Event]:
+    """Return what drawings show, without what would grow as the square of the trials."""
+    return [
+        dataclasses.replace(
+            one, data={key: one.data[key] for key in one.data.keys() - ASKED}
+        )
+        for one in events
+        if one.kind not in UNDRAWN
+    ]
 
 
 def drawings(

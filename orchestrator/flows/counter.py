@@ -33,6 +33,12 @@ ANSWERS = {
 """What the form offers, and the answer of it in the ledger."""
 
 AWAY = "Prefect is away"
+US = "polyloop"
+
+
+def waits_for_prefect(progress: Progress) -> bool:
+    """Whether a campaign drains because Prefect is away, and no person wants it to."""
+    return progress.held == "draining" and progress.held_by == US
 
 
 class Counter:
@@ -53,7 +59,6 @@ class Counter:
         self._desk = Desk(self.flow_run)
         self._asked: set[str] = set()
         self._paused = False
-        self._draining = False
 
     def listen(self, progress: Progress) -> None:
         """Write down what persons have said at the desk, and that it is away."""
@@ -61,12 +66,9 @@ class Counter:
             self._write(said)
         away = self._desk.away_since() is not None
         if self._drains and away and not progress.held:
-            self._draining = True
-            self._tell("drain", "polyloop", AWAY, "")
-        elif self._draining and not away:
-            self._draining = False
-            if progress.held == "draining":
-                self._tell("resume", "polyloop", AWAY, "it is back")
+            self._tell("drain", US, AWAY, "")
+        elif waits_for_prefect(progress) and not away:
+            self._tell("resume", US, AWAY, "it is back")
 
     def show(self, progress: Progress) -> None:
         """Show at the desk what waits for a person."""

@@ -33,7 +33,7 @@ from orchestrator.errors import CampaignFailed, PolyloopError
 from orchestrator.flows import tasks
 from orchestrator.flows.alerts import Kind, alert
 from orchestrator.flows.artifacts import Board
-from orchestrator.flows.counter import Counter
+from orchestrator.flows.counter import Counter, waits_for_prefect
 from orchestrator.flows.story import line_of
 from orchestrator.flows.watch import Heartbeat, overruns
 from orchestrator.learning import Failed, Learned, Repeated, learn
@@ -78,7 +78,7 @@ class Loop:
         self.campaign = tasks.campaign_of(config)
         self.log = get_run_logger()
         lab = self.campaign.lab
-        started = ledger.events(campaign_id)[0].data
+        started = next(ledger.stream(campaign_id)).data
         self.seed = int(started["seed"])
         twins = {name: lab.stations[name].twin for name in lab.twins}
         self.rules = Rules(
@@ -105,6 +105,7 @@ class Loop:
         self.board = Board(self.counter.flow_run, campaign_id, ledger)
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
+        self._proposals = 0
         self._alerted: set[str] = set()
         self._patience = 2.0
         self._returning: set[str] = set()
@@ -119,9 +120,9 @@ class Loop:
         Interrupted
             When it stops for now.
         """
-        events = self.ledger.events(self.id)
-        self.progress = fold(events)
-        self._proposals = max(int(one.data.get("proposal", 0)) for one in events)
+        for event in self.ledger.stream(self.id):
+            self.progress = fold([event], self.progress)
+            self._proposals = max(self._proposals, int(event.data.get("proposal", 0)))
         self._write_all(
             recover(
                 lambda: self.progress,
@@ -140,7 +141,7 @@ class Loop:
             for act in ready(self.progress, self.floor):
                 self._begin(act)
             if not (self.progress.acting or self._asking):
-                if isinstance(wanted, Stop):
+                if isinstance(wanted, Stop) and not self._waits(wanted):
                     break
                 self._stand_still()
             self._watch()
@@ -161,6 +162,7 @@ class Loop:
     def close(self) -> None:
         """End the threads that the loop has begun; the last picture is drawn."""
         self.heartbeat.close()
+        self.board.show(self.progress)
         self.board.close(self._patience)
         self.counter.close(self._patience)
 
@@ -220,9 +222,16 @@ class Loop:
             },
         )
 
+    def _waits(self, stop: Stop) -> bool:
+        """Whether a stop for now is none, because the campaign goes on by itself."""
+        return stop.resumable and waits_for_prefect(self.progress)
+
     def _stand_still(self) -> None:
         """Wait for a person, or stop, when no step of any trial can start."""
         progress = self.progress
+        if waits_for_prefect(progress):
+            self._alert("person", f"standing.{progress.seq}", self._waits_for())
+            return
         by_person = [
             one for one in progress.out.values() if one.returning or not one.by_fault
         ]
@@ -243,7 +252,7 @@ class Loop:
         waits += [f"station {name}: {one.reason}" for name, one in progress.out.items()]
         waits += [f"{t.sample} is paused" for t in progress.in_flight if t.resting]
         if progress.held:
-            waits.append(f"the campaign is {progress.held}")
+            waits.append(f"the campaign is {progress.held} by {progress.held_by}")
         return f"{self.id} stands still: {'; '.join(waits)}"
 
     # -- watching -----------------------------------------------------------------------
@@ -298,6 +307,7 @@ class Loop:
 
     def _take(self, kind: str, key: str, future: PrefectFuture[Any]) -> None:
         """Write down what has ended, and learn from it."""
+        tasks.forget(future)
         try:
             answer = future.result(raise_on_failure=True)
         except StationError as error:
@@ -426,7 +436,7 @@ class Loop:
         if trial.in_flight and own and last is not None and last.name == act.step:
             self._learn(trial, act.step)
         if not self.progress.trials[trial.id].in_flight:
-            self.board.show()
+            self.board.show(self.progress)
 
     def _learn(self, trial: Trial, step: str) -> None:
         """Work out what the step just done allows, and write down what it says."""

@@ -215,7 +215,7 @@ async def _sweep(client: PrefectClient, data: Path) -> None:
 def _progress(data: Path, name: str) -> Progress:
     ledger = Ledger.of(data)
     try:
-        return fold(ledger.events(name))
+        return fold(ledger.stream(name))
     finally:
         ledger.close()
 

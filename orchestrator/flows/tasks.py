@@ -10,9 +10,12 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
 
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
@@ -21,6 +24,19 @@ from orchestrator.records import Step
 from orchestrator.station.acts import ActRecord
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Observation, Proposal
+
+
+def forget(ended: PrefectFuture[Any]) -> None:
+    """Have Prefect (3.8.8) forget a task that has ended; else the flow grows by it.
+
+    What it keeps says whose result is whose (no task here has another's as an argument)
+    and how to cancel it.
+    """
+    context = FlowRunContext.get()
+    if context is not None:
+        context.run_results.clear()
+        events = getattr(context.task_runner, "_cancel_events", {})
+        events.pop(ended.task_run_id, None)
 
 
 @cache

@@ -63,7 +63,7 @@ class Probe:
     def _pins_on(self, sample: str) -> tuple[Vector, Vector]:
         """Return contact resistances and thermoelectric voltages, fixed for one film."""
         if sample not in self._pins:
-            rng = self._bench.rng(f"{self._name}.{sample}")
+            rng = self._bench.fresh_rng(f"{self._name}.{sample}")
             size = np.exp(rng.uniform(np.log(1e-6), np.log(50e-6)))
             shape = rng.uniform(-1.0, 1.0, 4)
             emf = size * (shape - shape.mean()) / np.ptp(shape)

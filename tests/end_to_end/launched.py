@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from orchestrator.campaign import Progress, fold
 from orchestrator.ledger import Event, Ledger
+from orchestrator.station.acts import ActLedger
 
 ROOT = Path(__file__).parents[2]
 CAMPAIGN = ROOT / "lab_configs" / "pedot_pss" / "campaign.yaml"
 SPEED = "400"
+LEDGERS = ("ledger.db", "ledger.url")
 
 
 def polyloop(
@@ -51,7 +54,7 @@ class Launched:
 
     @property
     def events(self) -> list[Event]:
-        if not (self.data / "ledger.db").exists():
+        if not any((self.data / name).exists() for name in LEDGERS):
             return []
         ledger = Ledger.of(self.data)
         try:
@@ -98,6 +101,28 @@ class Launched:
             self.process.kill()
             self.process.wait()
         self._file.close()
+
+
+def check_nothing_lost(going: Launched, trials: int) -> None:
+    """Hold ledger and act ledger against each other: every act once, all trials ended."""
+    progress = going.progress
+    assert progress.good
+    assert len(progress.trials) == trials
+    assert not (progress.in_flight or progress.acting or progress.strays)
+    events = going.events
+    intended = Counter(e.data["action"] for e in events if e.kind == "step.intended")
+    over = Counter(
+        e.data["action"] for e in events if e.kind in ("step.done", "step.failed")
+    )
+    assert intended == over
+    assert set(intended.values()) == {1}
+    acts = ActLedger(going.data / "station" / "acts.db")
+    try:
+        assert {act.action for act in acts.all()} == set(intended)
+    finally:
+        acts.close()
+    again = polyloop("replay", going.id, "--data", going.data)
+    assert again.returncode == 0, again.stdout + again.stderr
 
 
 def journal(data: Path, campaign: str, instrument: str) -> list[dict[str, Any]]:

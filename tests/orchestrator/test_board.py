@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.campaign import fold
-from orchestrator.flows.artifacts import ROWS, UNDRAWN, drawings
+from orchestrator.flows.artifacts import ROWS, drawings, kept
 from tests.orchestrator.fake_campaign import fake_campaign
 
 
@@ -21,9 +21,10 @@ def test_the_table_of_a_long_campaign_holds_its_newest_trials_only() -> None:
 
 def test_what_the_board_does_not_keep_changes_nothing_that_it_shows() -> None:
     events = fake_campaign(12, fates={3: "failed", 12: "in flight"})
-    kept = [one for one in events if one.kind not in UNDRAWN]
-    assert len(kept) < len(events) / 2
+    few = kept(events)
+    assert len(few) < len(events) / 2
+    assert not any("observed" in one.data for one in few)
     progress = fold(events)
-    assert list(drawings("c1", kept, progress, final=True)) == list(
+    assert list(drawings("c1", few, progress, final=True)) == list(
         drawings("c1", events, progress, final=True)
     )

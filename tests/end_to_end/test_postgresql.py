@@ -1,0 +1,78 @@
+"""A campaign whose ledger is in PostgreSQL, and whose server goes away meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.campaign import Progress
+from tests.end_to_end.launched import (
+    CAMPAIGN,
+    SPEED,
+    Launched,
+    check_nothing_lost,
+    polyloop,
+)
+from tests.postgres import PostgreSql, postgresql
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+AWAY = 20.0
+"""Real seconds that the server is away."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgreSql]:
+    monkeypatch.delenv("POLYLOOP_LEDGER", raising=False)
+    with postgresql() as one:
+        yield one
+
+
+def annealing(progress: Progress) -> bool:
+    return any(act.step in ("anneal", "dwell") for act in progress.acting.values())
+
+
+def test_a_server_that_goes_away_loses_and_doubles_nothing(
+    tmp_path: Path, server: PostgreSql
+) -> None:
+    data = tmp_path / "data"
+    arguments = ("--trials", "3", "--speed", "100", "--data", data)
+    going = Launched(data, "run", CAMPAIGN, *arguments, "--ledger", server.url)
+    try:
+        going.until(annealing, 180.0)
+        before = going.events
+        server.stop()
+        time.sleep(AWAY)
+        assert going.process.poll() is None, going.output.read_text()
+        server.start()
+        assert going.events[: len(before)] == before
+        going.until(lambda progress: progress.seq > before[-1].seq)
+        going.interrupt()  # drained: two of three trials are made
+        assert going.wait(240.0) == 1, going.output.read_text()
+    finally:
+        going.kill()
+    campaign = going.id
+    assert not (data / "ledger.db").exists()
+
+    answer = polyloop("status", "--data", data)
+    assert answer.returncode == 0, answer.stderr
+    assert f"{campaign}: 2 trials" in answer.stdout
+    again = Launched(data, "resume", campaign, "--speed", SPEED, "--data", data)
+    try:
+        assert again.wait(240.0) == 0, again.output.read_text()
+    finally:
+        again.kill()
+    check_nothing_lost(again, 3)
+    seqs = [event.seq for event in again.events]
+    assert seqs == sorted(set(seqs))
+    for command in (
+        ("status",),
+        ("report", campaign),
+        ("export", campaign, "--to", tmp_path / "campaign.csv"),
+    ):
+        answer = polyloop(*command, "--data", data)
+        assert answer.returncode == 0, answer.stderr
+    rows = (tmp_path / "campaign.csv").read_text().splitlines()
+    assert len(rows) == 4
