@@ -93,11 +93,6 @@ class Cell:
         """Whether a campaign may stop for it until a person has seen to it."""
         return self.kind in LASTING
 
-    @property
-    def trials(self) -> int:
-        """Return how many trials it takes: an old file can only come after another."""
-        return 2 if self.driver == FOLDER and self.kind == "stale_reply" else 1
-
     def rule(self, speed: float) -> dict[str, Any]:
         """Return the fault as a bench is told, at ``speed`` lab seconds per second."""
         rule: dict[str, Any] = {
@@ -163,7 +158,9 @@ def _targets(
     """Yield sides and commands: the act, unless there must be an answer to hit."""
     both = kind in WIRE and driver != FOLDER
     for side in ("command", "reply") if both else ("",):
-        hits_answer = kind == "stale_reply" or (side == "reply" and kind != "disconnect")
+        hits_answer = kind == "stale_reply" or (
+            side == "reply" and kind != "disconnect"
+        )
         commands = [one for one in COMMANDS[driver] if one.answered or not hits_answer]
         for command in commands if thorough else commands[:1]:
             yield side, command

@@ -99,10 +99,7 @@ def faults(
     began = time.monotonic()
     try:
         outcomes = fault_bench(
-            settings,
-            lambda one: console.print(
-                fault_table.line(one), markup=False, soft_wrap=True
-            ),
+            settings, lambda line: console.print(line, markup=False, soft_wrap=True)
         )
     finally:
         if keep is None:

@@ -1,45 +1,48 @@
 """``polyloop bench faults``: every kind of fault at every driver, and what it costs.
 
-Each cell is a short campaign on a bench of its own, in which one fault is stated for one
-instrument once its first trial has begun. A campaign that stops says why; it is resumed,
-as a person would who has looked. The first cell has no fault: what is lost there is not
-lost to faults.
+Each cell is a trial of a short campaign in which one fault is stated for one instrument.
+All cells of an instrument share a campaign, whose first trial has no fault: most of the
+time of a campaign is its start. A campaign that stops says why and is resumed; after a
+fault that lasts, all instruments are switched off and on before, as a person would.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.benches.accounting import account
 from orchestrator.benches.cells import Cell
+from orchestrator.benches.evidence import read_lines
+from orchestrator.benches.fault_table import line
 from orchestrator.benches.judging import (
     Known,
     Outcome,
+    fired,
     judge,
-    samples_lost,
+    told_of,
+    tracebacks,
     unsafe,
 )
 from orchestrator.benches.on_bench import OnBench
-from orchestrator.benches.story import Line
 from orchestrator.campaign import fold
 from orchestrator.errors import Refused
+from orchestrator.ledger import Event
 from orchestrator.prefect_server import serve, wait_for
 
 QUIET = 120.0
 """Real seconds without a word in the ledger, or to the end of a launcher, that are a hang."""
-LONGEST = 400.0
-"""Real seconds that a cell may take in all, its resume with it."""
 SETTLING = 15.0
 """Real seconds within which every instrument must be safe once all has ended."""
 POLL = 0.05
-LIVES = 2
-"""A start and a resume."""
+STOPS = 3
+"""How often a campaign may stop in one cell before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,171 +57,221 @@ class Settings:
     directory: Path
 
 
-def faults(settings: Settings, tell: Callable[[Outcome], None]) -> list[Outcome]:
-    """Try every cell, and return what became of each, in their order.
+def faults(settings: Settings, say: Callable[[str], None]) -> list[Outcome]:
+    """Try every cell, and return what became of each.
 
     Parameters
     ----------
     settings:
         Which cells, and on which bench.
-    tell:
-        Called with each outcome as soon as it is there.
+    say:
+        Called with a line when a cell begins, and when its campaign is over.
 
     Raises
     ------
     Refused
-        When the campaign does not go well without any fault.
+        When a campaign does not go well before its first fault.
     """
+    sheets: dict[str, list[Cell]] = {}
+    for cell in settings.cells:
+        sheets.setdefault(cell.instrument, []).append(cell)
     stop = threading.Event()
     with ExitStack() as stack:
         logs = settings.directory / "logs"
         api, server = serve(stack, settings.directory / "prefect", logs, ui=False)
         if server is not None:
             wait_for(api, server)
-        quiet = _try(settings, Cell(), 0, api, stop)
-        tell(quiet)
-        if quiet.broken or quiet.lost:
-            why = "; ".join(quiet.broken) or f"{quiet.lost} samples lost"
-            raise Refused(f"--seed: {settings.seed} — without any fault: {why}")
         pool = stack.enter_context(ThreadPoolExecutor(settings.jobs))
         stack.callback(stop.set)
         futures = [
-            pool.submit(_told, settings, cell, number, api, stop, tell)
-            for number, cell in enumerate(settings.cells, 1)
+            pool.submit(_campaigns, settings, name, sheet, api, stop, say)
+            for name, sheet in sheets.items()
         ]
         try:
-            return [one.result() for one in futures]
+            return [outcome for one in futures for outcome in one.result()]
         except BaseException:
             for one in futures:
                 one.cancel()
             raise
 
 
-def _told(
+def _campaigns(
     settings: Settings,
-    cell: Cell,
-    number: int,
+    instrument: str,
+    cells: list[Cell],
     api: str,
     stop: threading.Event,
-    tell: Callable[[Outcome], None],
-) -> Outcome:
-    outcome = _try(settings, cell, number, api, stop)
-    tell(outcome)
-    return outcome
+    say: Callable[[str], None],
+) -> list[Outcome]:
+    """Try the cells of an instrument, in one campaign unless it cannot go on."""
+    found: list[Outcome] = []
+    # What lasts comes last: it is what a campaign may not survive.
+    left = sorted(cells, key=lambda cell: cell.lasting)
+    number = 0
+    while left and not stop.is_set():
+        number += 1
+        directory = settings.directory / f"{instrument}-{number}"
+        with ExitStack() as stack:
+            campaign = OnBench(directory, api, settings.speed)
+            stack.callback(campaign.end)
+            sheet = Sheet(campaign, left, stop, say)
+            campaign.hold(
+                stack, settings.campaign, trials=len(left) + 1, seed=settings.seed
+            )
+            sheet.run()
+            outcomes = [judge(one) for one in sheet.known()]
+        if len(outcomes) < 2 or outcomes[0].broken or outcomes[0].lost:
+            why = (
+                "; ".join(outcomes[0].broken) or outcomes[0].message if outcomes else ""
+            )
+            raise Refused(f"{directory}: went wrong without any fault: {why}")
+        for outcome in outcomes[1:]:
+            say(line(outcome))
+        found += outcomes[1:]
+        left = left[len(outcomes) - 1 :]
+    return found
 
 
-def _try(
-    settings: Settings, cell: Cell, number: int, api: str, stop: threading.Event
-) -> Outcome:
-    with ExitStack() as stack:
-        one = Faulted(settings, cell, number, api, stop)
-        stack.callback(one.campaign.end)
-        one.run(stack)
-        return judge(one.known())
+@dataclass
+class Tried:
+    """A cell under way: ``since`` is the number of its first event in the ledger."""
+
+    cell: Cell
+    trial: str
+    since: int
+    began: float
+    over: float = 0.0
+    stops: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    ended: bool = False
 
 
-class Faulted:
-    """One cell: a campaign, and the fault that it meets."""
+class Sheet:
+    """The cells of one campaign, a trial each, after one without any fault."""
 
     def __init__(
         self,
-        settings: Settings,
-        cell: Cell,
-        number: int,
-        api: str,
+        campaign: OnBench,
+        cells: Sequence[Cell],
         stop: threading.Event,
+        say: Callable[[str], None],
     ) -> None:
-        self.settings, self.cell, self.stop = settings, cell, stop
-        directory = settings.directory / f"f{number:03d}"
-        self.campaign = OnBench(directory, api, settings.speed)
-        self.code: int | None = None
-        self.said: list[str] = []
-        self.hung = ""
-        self._stated = not cell.kind
-        self._began = time.monotonic()
+        self.campaign, self.stop, self.say = campaign, stop, say
+        self._waiting = [Cell(), *cells]
+        self.tried: list[Tried] = []
+        self._read_to: dict[Path, int] = {}
 
-    def run(self, stack: ExitStack) -> None:
-        """Run the campaign; resume it once if it stops."""
-        campaign, settings = self.campaign, self.settings
-        trials = self.cell.trials
-        campaign.hold(stack, settings.campaign, trials=trials, seed=settings.seed)
-        for _ in range(LIVES):
+    def run(self) -> None:
+        """Run the campaign, and resume it where it stops, to its end."""
+        campaign = self.campaign
+        while True:
             campaign.start()
-            self._until_over()
-            if self.hung or campaign.launcher is None:
-                break
-            self.code = campaign.launcher.returncode
-            self.said.append(campaign.last_words())
-            if self.code == 0 or fold(campaign.events).ended:
-                break
-        self._unsafe = self._until_safe()
+            if hung := self._until_over():
+                self._trouble(f"hung: {hung}")
+                return
+            assert campaign.launcher is not None  # noqa: S101
+            self._look_at_logs()
+            for one in self._until_safe():
+                self._trouble(f"not safe: {one}")
+            if campaign.launcher.returncode == 0 or not self.tried:
+                return
+            now, words = self.tried[-1], campaign.last_words()
+            if not (now.ended and fold(campaign.events).ended):
+                # Otherwise only too many trials in a row have failed, as they had to.
+                now.stops.append(words)
+            if campaign.launcher.returncode != 1 or len(now.stops) >= STOPS:
+                return
+            if now.cell.lasting:
+                campaign.state_fault([])
+                campaign.switch_off()
+                campaign.switch_on()
 
-    def _until_over(self) -> None:
-        """Follow the campaign until its processes have ended, or it hangs."""
+    def _until_over(self) -> str:
+        """Follow the campaign until its processes have ended; return what hangs."""
         heard = time.monotonic()
         while self.campaign.going:
             if self.stop.is_set():
-                self.hung = "the bench was interrupted"
-                return
-            if fresh := self.campaign.read():
+                return "the bench was interrupted"
+            if self._follow():
                 heard = time.monotonic()
-            for event in fresh:
-                if event.kind == "trial.started" and not self._stated:
-                    self._state()
-                elif event.kind == "question.asked":
-                    self.campaign.answer(event)
             if time.monotonic() > heard + QUIET:
-                self.hung = f"nothing happened for {QUIET:g} s"
-            elif time.monotonic() > self._began + LONGEST:
-                self.hung = f"not over after {LONGEST:g} s"
-            if self.hung:
-                return
+                return f"nothing happened for {QUIET:g} s"
             time.sleep(POLL)
-        self.campaign.read()
+        self._follow()
+        return ""
 
-    def _state(self) -> None:
-        """Tell the bench of the fault; it looks there four times a second."""
-        self._stated = True
-        path = self.campaign.bench / "faults.json"
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps([self.cell.rule(self.settings.speed)]))
-        part.rename(path)
+    def _follow(self) -> bool:
+        """Read on in the ledger, state what is due, and answer; return whether."""
+        fresh = self.campaign.read()
+        known = {one.trial for one in self.tried}
+        for event in fresh:
+            if event.kind == "trial.started" and event.trial not in known:
+                self._begin(event)
+                known.add(event.trial)
+            elif event.kind == "question.asked":
+                self.campaign.answer(event)
+            elif event.kind in ("observation", "trial.failed"):
+                for one in self.tried:
+                    if one.trial == event.trial:
+                        one.ended = True
+        return bool(fresh)
+
+    def _begin(self, event: Event) -> None:
+        """Turn to the next cell, now that its trial has started."""
+        self._look_at_logs()
+        cell, now = self._waiting.pop(0), time.monotonic()
+        if self.tried:
+            self.tried[-1].over = now
+        place = self.campaign.directory.name
+        self.say(f"{place} {event.trial}: {cell}; {len(self._waiting)} more")
+        self.tried.append(Tried(cell, event.trial, event.seq, now))
+        if cell.kind:
+            self.campaign.state_fault([cell.rule(self.campaign.speed)])
+
+    def _trouble(self, text: str) -> None:
+        if self.tried:
+            self.tried[-1].troubles.append(text)
+
+    def _look_at_logs(self) -> None:
+        """Note each traceback that polyloop's own processes have written since."""
+        campaign = self.campaign
+        for folder in (campaign.logs, campaign.data / "logs"):
+            for path in sorted(folder.rglob("*.log")):
+                text = path.read_text(errors="replace")
+                fresh = text[self._read_to.get(path, 0) :]
+                self._read_to[path] = len(text)
+                for one in tracebacks(fresh):
+                    self._trouble(f"traceback in {path.name}: {one}")
 
     def _until_safe(self) -> list[str]:
         """Return what is still not safe a while after the end."""
         deadline = time.monotonic() + SETTLING
         while True:
-            left = unsafe(self._lines())
-            if not left or time.monotonic() > deadline or self.hung:
+            left = unsafe(read_lines(self.campaign.bench))
+            if not left or time.monotonic() > deadline:
                 return left
             time.sleep(POLL)
 
-    def _lines(self) -> list[Line]:
-        from orchestrator.benches.evidence import read_lines
-
-        return read_lines(self.campaign.bench)
-
-    def known(self) -> Known:
-        """Return all that is known of the cell once it is over."""
-        events = self.campaign.events
-        return Known(
-            cell=self.cell,
-            code=self.code,
-            said=tuple(self.said),
-            hung=self.hung,
-            lost=samples_lost(events),
-            asked=sum(one.kind == "question.asked" for one in events),
-            evidence=self.campaign.evidence() if events else None,
-            unsafe=tuple(self._unsafe),
-            logs=_texts(self.campaign.logs, self.campaign.data / "logs"),
-            seconds=time.monotonic() - self._began,
-        )
-
-
-def _texts(*folders: Path) -> dict[str, str]:
-    """Return the logs of polyloop's own processes, by the name of their file."""
-    return {
-        path.name: path.read_text(errors="replace")
-        for folder in folders
-        for path in sorted(folder.rglob("*.log"))
-    }
+    def known(self) -> list[Known]:
+        """Return all that is known of each cell once it is over."""
+        if not self.tried:
+            return []
+        self.tried[-1].over = time.monotonic()
+        evidence = self.campaign.evidence()
+        findings = account(evidence)
+        ends = [one.since for one in self.tried[1:]] + [math.inf]
+        return [
+            Known(
+                cell=one.cell,
+                ended=one.ended,
+                stops=tuple(one.stops),
+                events=[e for e in evidence.events if one.since <= e.seq < end],
+                troubles=(
+                    *one.troubles,
+                    *told_of(findings, one.trial, evidence, first=one is self.tried[0]),
+                ),
+                fired=not one.cell.kind or fired(evidence, one.since, end, one.cell),
+                seconds=one.over - one.began,
+            )
+            for one, end in zip(self.tried, ends, strict=True)
+        ]

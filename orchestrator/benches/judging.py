@@ -7,17 +7,20 @@ nothing twice, leaves every instrument safe and shows nobody a traceback.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.benches.accounting import Wrong, account
+from orchestrator.benches.accounting import Finding, Wrong
 from orchestrator.benches.cells import Cell
 from orchestrator.benches.story import Evidence, Line
 from orchestrator.ledger import Event
 
 SAMPLES = 1
 """How many samples one fault may cost."""
+
+TRACEBACK = "Traceback (most recent call last)"
 
 STATES: Mapping[str, tuple[str, bool]] = {
     "heater on": ("heater on", False),
@@ -45,33 +48,26 @@ class Known:
 
     Attributes
     ----------
-    code:
-        Exit code of the launcher's last life, None if it had to be ended.
-    said:
-        The last line of each life.
-    hung:
-        What it waited for in vain.
-    lost, asked:
-        How many samples it cost, and how many questions.
-    evidence:
-        Ledger and journals; None if there was no campaign.
-    unsafe:
-        What was not in its safe state when all had ended.
-    logs:
-        File → what polyloop's own processes wrote into it.
+    ended:
+        Whether its trial has ended.
+    stops:
+        The last line of each life of the campaign that stopped in it.
+    events:
+        The ledger from the start of its trial to the start of the next.
+    troubles:
+        Hangs, tracebacks, what was not safe, and what the journals show to be wrong.
+    fired:
+        Whether the fault happened.
     seconds:
         Real time that it took.
     """
 
     cell: Cell
-    code: int | None
-    said: tuple[str, ...]
-    hung: str
-    lost: int
-    asked: int
-    evidence: Evidence | None
-    unsafe: tuple[str, ...]
-    logs: Mapping[str, str]
+    ended: bool
+    stops: tuple[str, ...]
+    events: Sequence[Event]
+    troubles: tuple[str, ...]
+    fired: bool
     seconds: float
 
 
@@ -94,16 +90,16 @@ def judge(known: Known) -> Outcome:
     broken = tuple(_broken(known))
     if broken:
         end = End.BROKEN
-    elif known.code == 0:
-        end = End.FINISHED if len(known.said) == 1 else End.RESUMED
-    else:
+    elif not known.ended:
         end = End.STOPPED
+    else:
+        end = End.RESUMED if known.stops else End.FINISHED
     return Outcome(
         cell=known.cell,
         end=end,
-        lost=known.lost,
-        asked=known.asked,
-        safe=not known.unsafe,
+        lost=samples_lost(known.events),
+        asked=sum(one.kind == "question.asked" for one in known.events),
+        safe=not any("not safe" in one for one in known.troubles),
         message=_message(known),
         seconds=known.seconds,
         broken=broken,
@@ -113,42 +109,62 @@ def judge(known: Known) -> Outcome:
 def _broken(known: Known) -> Iterator[str]:
     """Yield what breaks the rule."""
     cell = known.cell
-    if known.hung:
-        yield f"hung: {known.hung}"
-    elif known.code not in (0, 1):
-        yield f"ended with {known.code}: {known.said[-1] if known.said else 'no word'}"
-    elif known.code == 1:
-        if not cell.lasting:
-            yield f"did not finish: {known.said[-1]}"
-        elif cell.instrument not in "".join(known.said):
-            yield f"stopped without naming {cell.instrument}: {known.said[-1]}"
-    for name, text in known.logs.items():
-        if "Traceback (most recent" in text:
-            last = text.split("Traceback (most recent")[1].strip().splitlines()
-            told = next((one for one in last[1:] if not one.startswith(" ")), "")
-            yield f"traceback in {name}: {told}"
-    if known.lost > SAMPLES:
-        yield f"{known.lost} samples lost"
-    if known.unsafe:
-        yield f"not safe: {', '.join(known.unsafe)}"
-    if known.evidence is None:
-        yield "no campaign was begun"
-        return
-    if cell.kind and not fired(known.evidence.lines, cell):
+    yield from known.troubles
+    if not known.ended and not (cell.lasting and known.stops):
+        yield f"its trial did not end: {' / '.join(known.stops) or 'no word'}"
+    if known.stops and cell.instrument not in "".join(known.stops):
+        yield f"stopped without naming {cell.instrument}: {known.stops[0]}"
+    if (lost := samples_lost(known.events)) > SAMPLES:
+        yield f"{lost} samples lost"
+    if not known.fired:
         yield "the fault never happened"
-    for finding in account(known.evidence):
-        if finding.wrong is not Wrong.LOST or known.code == 0:
-            yield str(finding).partition("\n")[0]
 
 
-def fired(lines: Iterable[Line], cell: Cell) -> bool:
-    """Return whether an instrument's journal shows the fault of a cell."""
+def fired(evidence: Evidence, since: int, until: float, cell: Cell) -> bool:
+    """Return whether an instrument's journal shows a fault between two events."""
+    window = [e.at for e in evidence.events if since <= e.seq <= until]
+    last = window[-1] if until < math.inf else math.inf
     return any(
         line.event == "fault"
         and line.instrument == cell.instrument
         and line.facts.get("kind") == cell.kind
-        for line in lines
+        and line.facts.get("side", "") == cell.side
+        and window[0] <= line.wall <= last
+        for line in evidence.lines
     )
+
+
+def told_of(
+    findings: Iterable[Finding], trial: str, evidence: Evidence, *, first: bool
+) -> list[str]:
+    """Return the findings about a trial; the first also has those about none.
+
+    That the campaign has not ended is said by the outcome of the cell it stopped in.
+    """
+    of: dict[str, str] = {}
+    for event in evidence.events:
+        if event.kind == "trial.started":
+            of[str(event.data["sample"])] = event.trial
+    of |= {name.rpartition("/")[2]: own for name, own in list(of.items())}
+    told = []
+    for finding in findings:
+        parts = finding.act.split(".")
+        whose = next((one for one in parts if one in of.values()), "")
+        whose = whose or of.get(finding.sample, finding.sample)
+        if finding.wrong is Wrong.LOST and "not ended" in finding.text:
+            continue
+        if whose == trial or (first and whose not in of.values()):
+            told.append(str(finding).partition("\n")[0])
+    return told
+
+
+def tracebacks(text: str) -> list[str]:
+    """Return the last line of each traceback in a log."""
+    found = []
+    for one in text.split(TRACEBACK)[1:]:
+        lines = one.splitlines()[1:]
+        found.append(next((line for line in lines if line[:1].strip()), "cut short"))
+    return found
 
 
 def unsafe(lines: Iterable[Line]) -> list[str]:
@@ -176,12 +192,11 @@ def samples_lost(events: Sequence[Event]) -> int:
 
 
 def _message(known: Known) -> str:
-    """Return what a person reads of it: why a sample was lost, a step failed, all ended."""
-    if known.code:
-        return known.said[0]
-    events = known.evidence.events if known.evidence else ()
+    """Return what a person reads of it: why it stopped, or what it cost."""
+    if known.stops:
+        return known.stops[0]
     for kind in ("trial.failed", "sample.discarded", "step.failed"):
-        for event in events:
+        for event in known.events:
             if event.kind == kind:
                 return str(event.data.get("reason", ""))
-    return known.said[0] if len(known.said) > 1 else ""
+    return ""

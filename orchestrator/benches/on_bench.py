@@ -6,11 +6,14 @@ the journals of its instruments, as by somebody who saw everything.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from orchestrator import processes
 from orchestrator.benches import victims
@@ -47,27 +50,43 @@ class OnBench:
         self.launcher: subprocess.Popen[bytes] | None = None
         self._ledger: Ledger | None = None
         self._family: list[int] = []
+        self._instruments: processes.Child | None = None
 
-    def hold(
-        self, stack: ExitStack, campaign: Path, *, trials: int, seed: int
-    ) -> None:
+    def hold(self, stack: ExitStack, campaign: Path, *, trials: int, seed: int) -> None:
         """Write a short version of a campaign, and hold a bench open for it."""
         config = self.directory / "config"
         self.file = shorten(
-            campaign, config, trials=trials, seed=seed, unanswered="discard"
+            campaign,
+            config,
+            trials=trials,
+            seed=seed,
+            unanswered="discard",
+            in_flight=1,
         )
         bench = load_campaign(self.file, check_drivers=False).lab.bench
-        child = processes.start(
-            "bench",
-            [
-                *(sys.executable, "-m", "sims", str(bench), "--dir", str(self.bench)),
-                *("--speed", str(self.speed), "--seed", str(seed)),
-            ],
-            self.logs,
-            {},
-        )
-        stack.callback(child.end)
-        child.line_with("ready", 60.0)
+        self._command = [
+            *(sys.executable, "-m", "sims", str(bench), "--dir", str(self.bench)),
+            *("--speed", str(self.speed), "--seed", str(seed)),
+        ]
+        stack.callback(self.switch_off)
+        self.switch_on()
+
+    def switch_on(self) -> None:
+        """Give all instruments power; what lies on the bench is where it was."""
+        self._instruments = processes.start("bench", self._command, self.logs, {})
+        self._instruments.line_with("ready", 60.0)
+
+    def switch_off(self) -> None:
+        """Take the power from all instruments: they forget, and are whole again."""
+        if self._instruments is not None:
+            self._instruments.end()
+
+    def state_fault(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the bench what goes wrong from now on; it looks four times a second."""
+        path = self.bench / "faults.json"
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(rules))
+        part.rename(path)
 
     def start(self) -> None:
         """Start the campaign, or resume it."""
