@@ -26,8 +26,8 @@ AWAY: Mapping[str, float] = {"delay": 3.0, "disconnect": 1.0, "power_cycle": 1.0
 """Real seconds that a fault lasts: longer than an answer is waited for, or shorter than
 a port is tried to be opened again."""
 
-CHECKSUMS = ("cavro_pump", "odrive_spin_coater")
-"""Drivers whose messages have a checksum."""
+CHECKSUMS = ("odrive_spin_coater",)
+"""Drivers whose messages have a checksum; a Cavro could, but is not spoken to so."""
 FOLDER = "profilometer_folder"
 ON_FILES = ("drop", "delay", "garble", "truncate", "duplicate", "stale_reply", "busy")
 """What can befall the files of a program without a wire."""

@@ -66,7 +66,10 @@ def test_a_driver_can_have_what_its_simulated_instrument_can(bench: Bench) -> No
     assert set(AWAY) == sim_faults.TIMED
     for name, panel in bench.instruments.items():
         possible = {kind for kind in KINDS if can_have(DRIVERS[name], kind)}
-        assert possible == sim_faults.applicable(type(panel)), name
+        sim = sim_faults.applicable(type(panel))
+        if name == "pump":  # our driver speaks in frames without a checksum
+            sim -= {"wrong_checksum"}
+        assert possible == sim, name
 
 
 def test_a_bench_accepts_the_rule_of_every_cell(bench: Bench) -> None:
@@ -262,7 +265,7 @@ def test_the_table_is_written_and_a_broken_cell_ends_with_1(
     asked = tried(outcome(End.FINISHED))
     cli.faults(kinds="drop", instruments="pump", campaign=CAMPAIGN, to=table)
     assert {(c.instrument, c.kind) for c in asked[0].cells} == {("pump", "drop")}
-    (row,) = csv.DictReader(table.open())
+    (row,) = csv.DictReader(table.read_text().splitlines())
     assert (row["kind"], row["campaign"], row["safe"]) == ("drop", "finished", "yes")
     tried(outcome(End.BROKEN, "2 samples lost"))
     table = tmp_path / "table.md"
