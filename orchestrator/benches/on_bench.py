@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,8 @@ from orchestrator.ledger import Event, Ledger
 
 WIDE = "1000"
 """Columns of a terminal on which no message is broken."""
+COUNT = 1.0
+"""Real seconds between two looks at what the launcher has started."""
 
 
 class OnBench:
@@ -50,6 +53,7 @@ class OnBench:
         self.launcher: subprocess.Popen[bytes] | None = None
         self._ledger: Ledger | None = None
         self._family: list[int] = []
+        self._count_at = 0.0
         self._instruments: processes.Child | None = None
 
     def hold(self, stack: ExitStack, campaign: Path, *, trials: int, seed: int) -> None:
@@ -113,6 +117,9 @@ class OnBench:
         if self.launcher is None:
             return False
         if self.launcher.poll() is None:
+            if time.monotonic() < self._count_at:
+                return True
+            self._count_at = time.monotonic() + COUNT
             self._family = [one.pid for one in victims.family(self.launcher.pid)]
             # It only fills the catalog, and would take most of a short life.
             victims.kill(victims.uploaders(self.launcher.pid))
