@@ -36,8 +36,10 @@ from orchestrator.errors import Refused
 from orchestrator.ledger import Event
 from orchestrator.prefect_server import serve, wait_for
 
-QUIET = 120.0
+QUIET = 300.0
 """Real seconds without a word in the ledger, or to the end of a launcher, that are a hang."""
+LONGEST = 900.0
+"""Real seconds that a cell may take, its resumes with it; more is a hang, busy or not."""
 SETTLING = 15.0
 """Real seconds within which every instrument must be safe once all has ended."""
 POLL = 0.05
@@ -196,6 +198,8 @@ class Sheet:
                 heard = time.monotonic()
             if time.monotonic() > heard + QUIET:
                 return f"nothing happened for {QUIET:g} s"
+            if self.tried and time.monotonic() > self.tried[-1].began + LONGEST:
+                return f"not over after {LONGEST:g} s"
             time.sleep(POLL)
         self._follow()
         return ""
