@@ -374,13 +374,14 @@ class SpinCoater(Instrument):
     def look(self) -> dict[str, Any]:
         """Return axis state, encoder and errors; a spin adds its turns to the place.
 
-        A controller that was switched off counts from 0 again.
+        A controller that was switched off counts from 0 again, and is not calibrated.
         """
         place, speed = self.client.estimates()
         return {
             "state": self.client.state(),
             "place_turn": place,
             "speed_turn_s": speed,
+            "calibrated": bool(self.client.read("axis0.motor.is_calibrated")),
             "errors": self.client.errors(),
         }
 

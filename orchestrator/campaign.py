@@ -351,7 +351,7 @@ class _State:
         verb, name = data["verb"], data.get("name", "")
         if verb in ("stop", "estop"):
             self.now = dataclasses.replace(self.now, stop=f"{verb} by {data['who']}")
-        elif data["subject"] == "campaign":
+        elif data["subject"] == "campaign" and verb in ("pause", "drain", "resume"):
             held = {"pause": "paused", "drain": "draining"}.get(verb, "")
             self.now = dataclasses.replace(self.now, held=held)
         elif data["subject"] == "station":

@@ -23,7 +23,7 @@ COMMAND_LINE = "command line"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a command is about: the campaign itself, or a station or sample of it."""
+    """What a command is about: the campaign, a station or sample of it, or the lab."""
 
     kind: str = "campaign"
     name: str = ""
@@ -114,6 +114,22 @@ def sample_of(progress: Progress, name: str) -> Subject:
             return Subject("sample", trial.sample)
     known = [trial.home for trial in progress.in_flight]
     raise Refused(f"sample {name}: not in flight: {near(name, known)}")
+
+
+def note_stop(data: Path, verb: str, who: str) -> None:
+    """Write an emergency stop, or its end, into the ledger of the latest campaign.
+
+    After the instruments were told: the record must not cost any of their second.
+    """
+    try:
+        ledger = Ledger.of(data)
+    except Refused:  # no campaign ran here yet
+        return
+    try:
+        if names := ledger.campaigns():
+            tell(ledger, names[-1], verb, Subject("lab"), who=who)
+    finally:
+        ledger.close()
 
 
 @contextmanager

@@ -48,11 +48,14 @@ class Floor:
         The twin of each station that has one.
     slots:
         The station whose slot it is, by slot; those that a recipe's steps need.
+    stations:
+        All their names.
     """
 
     arm: str
     twins: Mapping[str, Twin] = field(default_factory=dict)
     slots: Mapping[str, str] = field(default_factory=dict)
+    stations: tuple[str, ...] = ()
 
     def routed(self, step: Step, progress: Progress) -> Step:
         """Return a step, at the twin of its station where that is out of service."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from orchestrator import processes, units
 from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import Refused
+from orchestrator.simulated_bench import bench_command
 
 
 def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
@@ -36,10 +36,7 @@ def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, s
         if lab.bench is not None:
             ports = folder
             child = processes.start(
-                "bench",
-                [sys.executable, "-m", "sims", str(lab.bench), "--dir", str(folder)],
-                folder,
-                {},
+                *("bench", bench_command(lab, folder), folder, {}),
             )
             stack.callback(child.end)
             child.line_with("ready", 60.0)
@@ -70,8 +67,8 @@ def hold_bench(path: Path, directory: Path, speed: float, seed: int) -> None:
             f"{path}: a real lab (no line `bench`): there is nothing to simulate"
         )
     directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "sims", str(lab.bench), "--dir", str(directory)]
-    process = subprocess.Popen([*command, "--speed", str(speed), "--seed", str(seed)])
+    command = bench_command(lab, directory, speed=speed, seed=seed)
+    process = subprocess.Popen(command)
     try:
         process.wait()
     except KeyboardInterrupt:

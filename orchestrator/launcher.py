@@ -35,9 +35,9 @@ from orchestrator.config.read_campaign import load_campaign
 from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
-from orchestrator.held_bench import HeldBench, held_in
 from orchestrator.ledger import Event, Ledger
 from orchestrator.prefect_server import serve, wait_for
+from orchestrator.simulated_bench import HeldBench, bench_command, held_in
 from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
 from orchestrator.versions import versions
@@ -206,6 +206,19 @@ def carry_out(
         )
         stack.callback(station_child.end)
         api, server = serve(stack, data / "prefect", logs, ui=options.ui)
+        # It imports Prefect while the station prepares; then it is told to begin.
+        runner = processes.start(
+            "flow",
+            [
+                *_python("orchestrator.flows.runner"),
+                *("--campaign", name, "--name", campaign.name),
+                *("--data", str(data), "--config", str(config)),
+            ],
+            logs,
+            environment(data / "prefect", api),
+            listens=True,
+        )
+        stack.callback(runner.end)
         address = _station_address(station_child)
         station = StationClient(address, key)
         stack.callback(station.close)
@@ -218,18 +231,7 @@ def carry_out(
                 "bench": str(held.directory) if held else "",
             }
             ledger.append(name, "campaign.resumed", data=resumed)
-        runner = processes.start(
-            "flow",
-            [
-                *_python("orchestrator.flows.runner"),
-                *("--campaign", name, "--name", campaign.name),
-                *("--data", str(data), "--config", str(config)),
-                *("--station", address),
-            ],
-            logs,
-            environment(data / "prefect", api),
-        )
-        stack.callback(runner.end)
+        runner.tell(address)
         uploader = processes.start(
             "uploader",
             [
@@ -412,19 +414,8 @@ def _bench(
     directory.mkdir(parents=True, exist_ok=True)
     if campaign.lab.bench is None:
         return
-    faults = directory / "lab_faults.json"
-    faults.write_text(json.dumps([one.stated() for one in campaign.lab.faults]))
-    child = processes.start(
-        "bench",
-        [
-            *_python("sims"),
-            str(campaign.lab.bench),
-            *("--dir", str(directory), "--speed", str(speed)),
-            *("--seed", str(seed), "--faults", str(faults)),
-        ],
-        logs,
-        {},
-    )
+    command = bench_command(campaign.lab, directory, speed=speed, seed=seed)
+    child = processes.start("bench", command, logs, {})
     stack.callback(child.end)
     child.line_with("ready", 60.0)
 

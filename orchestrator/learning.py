@@ -67,6 +67,7 @@ def learn(
     if trial.recipe is None:
         return
     known = {one.quantity: one for one in trial.measurements if one.believed}
+    told = {(one.quantity, one.runs) for one in trial.measurements if one.runs}
     fresh: set[str] = set()
     for rule in trial.recipe.measurements:
         concerned = step in rule.runs.values() or fresh & set(rule.of.values())
@@ -80,7 +81,9 @@ def learn(
         except PolyloopError as error:
             yield Failed(str(error))
             return
-        yield Learned(measurement)
+        # A kill may have come after this was written and before what follows from it.
+        if (measurement.quantity, measurement.runs) not in told:
+            yield Learned(measurement)
         if measurement.believed:
             known[rule.quantity] = measurement
             fresh.add(rule.quantity)

@@ -23,8 +23,8 @@ step.failed          action, step, station, reason, fault (class), verdict
 step.ran_on          step, seconds: what a timed step really lasted, beyond its own end
 question.asked       question, action, sample, station, text
 question.answered    question, answer (happened, did-not, discard), who, via, note
-control              verb (pause, drain, resume, discard, stop, estop), subject (campaign,
-                     station, sample), name, who, via, note
+control              verb (pause, drain, resume, in_service, discard, stop, estop, clear),
+                     subject (campaign, station, sample, lab), name, who, via, note
 alert                alert (overrun, silence, person), text, action
 step.repeated        step, reason: measured again; doubted: false if it was only cut short
 sample.found         sample, at: where a stopped transfer had left it

@@ -119,6 +119,7 @@ def estop(who: Who = "", data: Data = DATA) -> None:
     service = service_of(data)
     if service is None:
         console.print("latched; no station service runs, so that nothing is told")
+        _note("estop", person, data)
         return
     try:
         stop_everything(service["address"], service["key"], person, "command line")
@@ -153,6 +154,13 @@ def clear(who: Who = "", data: Data = DATA) -> None:
         client.clear(who or control.me(), control.COMMAND_LINE)
         client.close()
     console.print(f"the emergency stop by {held['who']} is cleared")
+    _note("clear", who or control.me(), data)
+
+
+def _note(verb: str, who: str, data: Path) -> None:
+    from orchestrator import control
+
+    control.note_stop(data, verb, who)
 
 
 def _tell(

@@ -69,6 +69,21 @@ class Child:
                 )
             pause.wait(0.05)
 
+    def tell(self, line: str) -> None:
+        """Write it a line; for a process that ``listens``.
+
+        Raises
+        ------
+        ProcessFailed
+            When it has ended.
+        """
+        assert self.process.stdin is not None  # noqa: S101 - started to listen
+        try:
+            self.process.stdin.write(f"{line}\n".encode())
+            self.process.stdin.close()
+        except OSError as error:
+            raise ProcessFailed(f"{self.name} has ended (log: {self.log})") from error
+
     def output(self) -> str:
         """Return what it has printed so far."""
         with self.log.open("rb") as file:
@@ -92,16 +107,24 @@ class Child:
 
 
 def start(
-    name: str, command: Sequence[str], logs: Path, environment: Mapping[str, str]
+    name: str,
+    command: Sequence[str],
+    logs: Path,
+    environment: Mapping[str, str],
+    *,
+    listens: bool = False,
 ) -> Child:
-    """Start a process in a session of its own, so that Ctrl-C reaches only us."""
+    """Start a process in a session of its own, so that Ctrl-C reaches only us.
+
+    One that ``listens`` gets one line from us later.
+    """
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("ab") as output:
         offset = output.tell()
         process = subprocess.Popen(
             list(command),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

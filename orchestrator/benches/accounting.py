@@ -36,6 +36,9 @@ from orchestrator.station.acts import ActState
 SAMPLED = ("gripped", "released", "poured", "spun")
 """Events that must be of the act's own sample."""
 
+PLACES = ("yes", "no")
+"""Keys of a question that say where a sample is, if its transfer happened and if not."""
+
 
 class Wrong(StrEnum):
     """The three counts."""
@@ -76,12 +79,27 @@ def account(evidence: Evidence) -> list[Finding]:
     ]
 
 
-def answer(evidence: Evidence, action: str) -> str:
-    """Return what an honest operator says of an act: happened, did-not or discard."""
-    told = {one.act.action: one for one in tell(evidence).told}
-    if action not in told:
+def answer(evidence: Evidence, question: Mapping[str, Any]) -> str:
+    """Return what a person who saw everything says: happened, did-not or discard.
+
+    Parameters
+    ----------
+    evidence:
+        What is known so far.
+    question:
+        The data of a ``question.asked``. Of a transfer, ``yes`` and ``no`` say where its
+        sample is (source, gripper or target), and discarding is to take it out by hand,
+        which nobody does here.
+    """
+    told = {one.act.action: one for one in tell(evidence).told}.get(question["action"])
+    if told is None:
         return "did-not"
-    found = trace(told[action], evidence.lines, evidence.speed)
+    if told.act.operation in CARRYING:
+        at = places(evidence.lines).get(told.sample, told.sample)
+        slots = {"gripper": "gripper", **told.act.parameters}
+        yes, no = (slots.get(str(question.get(key))) for key in PLACES)
+        return {no: "did-not", yes: "happened"}.get(at, "discard")
+    found = trace(told, evidence.lines, evidence.speed)
     return {Trace.WHOLE: "happened", Trace.NONE: "did-not"}.get(found, "discard")
 
 

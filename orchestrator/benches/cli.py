@@ -45,7 +45,9 @@ def crash(
     settings = Settings(campaign, kills, seed, speed, trials, directory.resolve())
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        tally = crash_bench(settings, lambda line: console.print(line, markup=False))
+        tally = crash_bench(
+            settings, lambda line: console.print(line, markup=False, soft_wrap=True)
+        )
     finally:
         if keep is None:
             shutil.rmtree(directory, ignore_errors=True)

@@ -49,12 +49,14 @@ AIMS = (
 """Operations that half of the kills are aimed at."""
 
 LIFE = ("campaign.started", "campaign.resumed")
+HURRIED = 0.5
+"""Share of the kills of a launcher after which nobody waits for its children to end."""
 POLL = 0.01
 LATEST = 0.2
 """Real seconds after an aimed act was intended within which the kill comes."""
 ANYTIME = 12.0
 """Real seconds within which a kill that is not aimed comes, once its victim is there."""
-QUIET = 120.0
+QUIET = 300.0
 """Real seconds without a word in the ledger, or to the end of a launcher, that are a hang."""
 LIVES = 8
 """Lives without progress after which a campaign is given up."""
@@ -74,7 +76,11 @@ class Kill:
 
 @dataclass
 class Tally:
-    """What a run of the bench came to; ``seconds`` is real time."""
+    """What a run of the bench came to, in real seconds.
+
+    ``starts``: from the start of each life to the first word of its flow; ``ends``: from
+    each kill until all its processes were gone.
+    """
 
     kills: list[Kill] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -84,6 +90,8 @@ class Tally:
     discarded: int = 0
     failed: int = 0
     refused: list[str] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     def count(self, wrong: Wrong) -> int:
@@ -200,12 +208,18 @@ class Crashed:
         victim = None
         if len(self.tally.kills) < self.settings.kills:
             victim = self.chance.choices(list(WEIGHTS), [*WEIGHTS.values()])[0]
-        began = time.monotonic()
+        began, words, kills = time.time(), len(self.events), len(self.tally.kills)
         self._start(own_server=victim is Victim.PREFECT)
         if victim is not None and self._until_moment(victim):
             self._kill(victim, began)
-        self._until_over()
+        killed, fell = len(self.tally.kills) > kills, time.time()
+        hurried = victim is Victim.LAUNCHER and self.chance.random() < HURRIED
+        self._until_over(at_once=killed and hurried)
+        if killed and not hurried and victim is not Victim.PREFECT:
+            self.tally.ends.append(time.time() - fell)
         self._read()
+        said = [one.at for one in self.events[words:] if one.kind not in LIFE]
+        self.tally.starts += [at - began for at in said[:1]]
 
     def _start(self, *, own_server: bool) -> None:
         environment = dict(os.environ)
@@ -286,7 +300,7 @@ class Crashed:
         if not targets:
             return
         victims.kill(targets)
-        seconds = time.monotonic() - began
+        seconds = time.time() - began
         self._read()
         victims.kill(victims.uploaders(self.launcher.pid))
         self.kept |= _observations(self.events)
@@ -300,12 +314,12 @@ class Crashed:
 
     # -- the end of a life -------------------------------------------------------------
 
-    def _until_over(self) -> None:
-        """Wait until the launcher and all that it started have ended."""
+    def _until_over(self, *, at_once: bool) -> None:
+        """Wait until the launcher has ended, and all that it started unless ``at_once``."""
         assert self.launcher is not None  # noqa: S101
         family = [one.pid for one in victims.family(self.launcher.pid)]
         deadline = time.monotonic() + QUIET
-        while self._going() or victims.alive(family):
+        while self._going() or (not at_once and victims.alive(family)):
             if self._going():
                 family = [one.pid for one in victims.family(self.launcher.pid)]
                 # It only fills the catalog, and would take most of a short life.
@@ -358,7 +372,7 @@ class Crashed:
         if self.unanswered != "ask":
             return
         evidence = collect(self.data, self.campaign, self.bench, self.settings.speed)
-        word = answer(evidence, event.data["action"])
+        word = answer(evidence, event.data)
         subprocess.run(
             [
                 *(sys.executable, "-m", "orchestrator.cli", "answer", self.campaign),

@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from orchestrator.benches.story import Line, Told
+from orchestrator.station.acts import ActState
 
 VOLUME = 0.05
 """Share by which a poured volume may differ: the pump counts increments."""
@@ -102,7 +103,7 @@ def _spin(told: Told, _everything: Sequence[Line], _speed: float) -> Trace:
 
 def _heat(told: Told, everything: Sequence[Line], speed: float) -> Trace:
     wanted = told.act.parameters
-    until = told.end if told.act.ended is None else told.act.ended
+    until = _until(told)
     began = told.act.sent or 0.0
     hot, since = 0.0, math.inf
     for line in everything:
@@ -126,6 +127,12 @@ def _heat(told: Told, everything: Sequence[Line], speed: float) -> Trace:
     return Trace.WHOLE if long else Trace.PART
 
 
+def _until(told: Told) -> float:
+    """Return when an act was over; one that was cut short may run on without us."""
+    ended = told.act.ended if told.act.state is ActState.DONE else None
+    return told.end if ended is None else ended
+
+
 def _probe(told: Told, _everything: Sequence[Line], _speed: float) -> Trace:
     on, closed = told.having("output on"), told.having("relays closed")
     if on and closed:
@@ -134,7 +141,7 @@ def _probe(told: Told, _everything: Sequence[Line], _speed: float) -> Trace:
 
 
 def _scan(told: Told, everything: Sequence[Line], _speed: float) -> Trace:
-    until = math.inf if told.act.ended is None else told.act.ended
+    until = _until(told)
     there = any(
         line.event == "scan dropped"
         and line.facts["sample"] == told.sample

@@ -13,7 +13,7 @@ from orchestrator.config.read_campaign import load_campaign
 SPACE = {
     "dwell": {"from": "30 s", "to": "60 s", "scale": "log"},
     "treatment_temperature": {"from": "60 degC", "to": "80 degC"},
-    "anneal_temperature": {"from": "100 degC", "to": "110 degC"},
+    "anneal_temperature": {"from": "140 degC", "to": "150 degC"},
     "anneal_time": {"from": "30 s", "to": "60 s"},
 }
 """Parameters that cost lab time, narrowed; the others stay as they are."""

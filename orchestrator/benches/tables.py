@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 
 from rich.console import Console
@@ -23,6 +24,8 @@ def show(tally: Tally, console: Console) -> None:
         "trials failed": f"{tally.failed}",
         "resumes refused": f"{len(tally.refused)}",
         "seconds": f"{tally.seconds:.0f}, {tally.seconds / max(len(tally.kills), 1):.1f} a kill",
+        "start to first word": _median(tally.starts),
+        "kill to all gone": _median(tally.ends),
         "repeated acts": f"{tally.count(Wrong.REPEATED)}",
         "lost observations": f"{tally.count(Wrong.LOST)}",
         "unexplained differences": f"{tally.count(Wrong.UNEXPLAINED)}",
@@ -36,6 +39,10 @@ def show(tally: Tally, console: Console) -> None:
         *(f"refused: {one}" for one in tally.refused),
     ):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _median(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.1f} s, the median" if seconds else "—"
 
 
 def kills_table(tally: Tally) -> Table:

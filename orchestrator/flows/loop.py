@@ -91,6 +91,7 @@ class Loop:
             lab.arm,
             {name: Twin(twins[name], slots) for name, slots in lab.twins.items()},
             {slot: one.name for one in lab.stations.values() for slot in one.slots},
+            tuple(lab.stations),
         )
         state = client.state()
         self.found = state["found"]
@@ -259,6 +260,13 @@ class Loop:
         for question in self.progress.questions.values():
             if not question.answer:
                 self._alert("person", question.id, question.text, question.act.station)
+        for name in self.floor.stations:
+            out = self.progress.out.get(name)
+            if out is None or not out.by_fault:
+                self._alerted.discard(f"person station {name}")
+            else:
+                text = f"station {name} is out of service: {out.reason}"
+                self._alert("person", f"station {name}", text, name)
 
     def _alert(self, kind: Kind, about: str, text: str, station: str = "") -> None:
         """Raise an alert once."""

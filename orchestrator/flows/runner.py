@@ -1,7 +1,8 @@
 """Register a campaign with Prefect, run its flow in a process of its own, watch it.
 
 ``python -m orchestrator.flows.runner`` prints one JSON line when the flow run exists
-(``{"flow_run": id, "url": ...}``) and one when it has ended (``{"state": ...}``).
+(``{"flow_run": id, "url": ...}``) and one when it has ended (``{"state": ...}``). It
+begins when it is told, in a line of its own, where the station service is.
 Cancelling in the UI reaches this process without polling; it passes it on. Prefect's
 own watch for it dies in an outage of a minute (3.8.8), so a second one looks every
 second and survives any.
@@ -47,7 +48,7 @@ PATIENCE = 60.0
 """Real seconds that the end of a flow waits for a Prefect that does not answer."""
 
 
-async def execute(options: argparse.Namespace) -> None:
+async def execute(options: argparse.Namespace, station: str) -> None:
     """Create the flow run, execute it, and say how it ended."""
     async with get_client() as client:
         await _sweep(client, options.data)
@@ -60,7 +61,7 @@ async def execute(options: argparse.Namespace) -> None:
             "campaign_id": options.campaign,
             "data": str(options.data),
             "config": str(options.config),
-            "station": options.station,
+            "station": station,
         },
     )
     say(state=await settle(run, _progress(options.data, options.campaign)))
@@ -232,10 +233,11 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--station", required=True)
     options = parser.parse_args()
     die_with_parent()
-    asyncio.run(execute(options))
+    station = sys.stdin.readline().strip()
+    if station:  # else whoever started this has given up
+        asyncio.run(execute(options, station))
 
 
 if __name__ == "__main__":

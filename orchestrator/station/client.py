@@ -108,7 +108,8 @@ class StationClient:
             answer = self._http.request(method, path, **content)
         except httpx.HTTPError as error:
             raise StationError(
-                f"{self.address}: {type(error).__name__}: {error}"
+                f"the station service at {self.address} does not answer "
+                f"({type(error).__name__})"
             ) from error
         return _json(answer)
 

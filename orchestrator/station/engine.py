@@ -175,6 +175,9 @@ class Station:
         try:
             self._make_ready()
         except Exception as error:  # noqa: BLE001 - the top of a station
+            if halting := self._halting:  # it was stopped while it was prepared
+                self._end(act, ActState.ABORTED, reason=f"not begun: {halting}")
+                return
             self._faulty = True
             self._end(
                 act,

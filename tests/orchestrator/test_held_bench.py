@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import Refused
-from orchestrator.held_bench import held_in
 from orchestrator.launcher import Options, begin
 from orchestrator.ledger import Ledger
+from orchestrator.simulated_bench import held_in
 
 ROOT = Path(__file__).parents[2]
 CAMPAIGN = ROOT / "lab_configs" / "pedot_pss" / "campaign.yaml"

@@ -86,3 +86,23 @@ def test_what_is_not_believed_is_repeated_once_then_has_failed(
     lessons = list(learn(again, "probe", OBJECTIVES, documents))
     assert isinstance(lessons[0], Learned)
     assert isinstance(lessons[-1], Failed)
+
+
+def test_what_was_learned_before_a_kill_is_not_learned_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def build(name: str) -> Any:
+        def analyse(_runs: Any, _of: Any) -> Measurement:
+            return Measurement(name, 1.0, 0.1, "nm", name, (f"uid-{name}",))
+
+        return analyse
+
+    monkeypatch.setattr("orchestrator.lab.build_analysis", build)
+    known = trial()
+    written: list[Measurement] = []
+    for step in ("light", "probe", "probe"):  # the last one again, after a kill
+        lessons = list(learn(known, step, OBJECTIVES, documents))
+        written += [one.measurement for one in lessons if isinstance(one, Learned)]
+        known = replace(known, measurements=tuple(written))
+    quantities = [one.quantity for one in written]
+    assert quantities == ["thickness", "sheet_resistance", "conductivity"]

@@ -307,8 +307,25 @@ def test_the_operator_says_what_the_journals_say(
 ) -> None:
     book = on_the_chuck()
     action = book.ink(*rounds, **CUT).action
-    assert answer(book.evidence, action) == word
+    assert answer(book.evidence, {"action": action}) == word
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "word"),
+    [
+        ("gripper", "source", "happened"),
+        ("target", "gripper", "did-not"),
+        ("target", "source", "discard"),
+    ],
+)
+def test_the_operator_says_where_a_sample_on_its_way_is(
+    yes: str, no: str, word: str
+) -> None:
+    book = Book()
+    gripped = ("gantry", "gripped", {"sample": "rack.1", "slot": "rack.1"})
+    action = book.carry("chuck", said=(gripped,), **CUT).action
+    assert answer(book.evidence, {"action": action, "yes": yes, "no": no}) == word
 
 
 def test_an_act_that_was_never_sent_did_not_happen() -> None:
-    assert answer(honest().evidence, "c.t001.999") == "did-not"
+    assert answer(honest().evidence, {"action": "c.t001.999"}) == "did-not"

@@ -1,15 +1,17 @@
-"""A simulated bench that somebody else holds open, and that outlives a campaign.
+"""The simulated bench of a lab: how to start one, and one that somebody else holds open.
 
-``polyloop sim`` (``python -m sims``) writes ``bench.json`` into its run directory: who
-holds it, how fast it runs. A card whose process is gone was left by a bench that crashed.
+The latter outlives a campaign: ``polyloop sim`` (``python -m sims``) writes
+``bench.json`` into its run directory: who holds it, how fast it runs. A card whose process is gone was left by a bench that crashed.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.config.models import Lab
 from orchestrator.errors import Refused
 
 CARD = "bench.json"
@@ -22,6 +24,29 @@ class HeldBench:
     directory: Path
     pid: int
     speed: float
+
+
+def bench_command(
+    lab: Lab, directory: Path, *, speed: float = 1.0, seed: int = 0
+) -> list[str]:
+    """Return the command that starts a lab's bench, with the faults that its file states.
+
+    Parameters
+    ----------
+    lab:
+        A lab that has a bench.
+    directory:
+        The bench's run directory; it exists.
+    speed:
+        Bench seconds per second.
+    seed:
+        Where all chance on the bench comes from.
+    """
+    faults = directory / "lab_faults.json"
+    faults.write_text(json.dumps([one.stated() for one in lab.faults]))
+    command = [sys.executable, "-m", "sims", str(lab.bench), "--dir", str(directory)]
+    command += ["--speed", str(speed), "--seed", str(seed)]
+    return [*command, "--faults", str(faults)]
 
 
 def held_in(directory: Path) -> HeldBench:
