@@ -26,13 +26,14 @@ from orchestrator.benches.judging import (
     Outcome,
     fired,
     judge,
+    not_tried,
     told_of,
     tracebacks,
     unsafe,
 )
 from orchestrator.benches.on_bench import OnBench
 from orchestrator.campaign import fold
-from orchestrator.errors import Refused
+from orchestrator.errors import CampaignFailed, PolyloopError
 from orchestrator.ledger import Event
 from orchestrator.prefect_server import serve, wait_for
 
@@ -68,11 +69,6 @@ def faults(settings: Settings, say: Callable[[str], None]) -> list[Outcome]:
         Which cells, and on which bench.
     say:
         Called with a line when a cell begins, and when its campaign is over.
-
-    Raises
-    ------
-    Refused
-        When a campaign does not go well before its first fault.
     """
     sheets: dict[str, list[Cell]] = {}
     for cell in settings.cells:
@@ -113,25 +109,41 @@ def _campaigns(
     while left and not stop.is_set():
         number += 1
         directory = settings.directory / f"{instrument}-{number}"
-        with ExitStack() as stack:
-            campaign = OnBench(directory, api, settings.speed)
-            stack.callback(campaign.end)
-            sheet = Sheet(campaign, left, stop, say)
-            campaign.hold(
-                stack, settings.campaign, trials=len(left) + 1, seed=settings.seed
-            )
-            sheet.run()
-            outcomes = [judge(one) for one in sheet.known()]
-        if len(outcomes) < 2 or outcomes[0].broken or outcomes[0].lost:
-            why = (
-                "; ".join(outcomes[0].broken) or outcomes[0].message if outcomes else ""
-            )
-            raise Refused(f"{directory}: went wrong without any fault: {why}")
-        for outcome in outcomes[1:]:
+        try:
+            first, *outcomes = _campaign(settings, directory, left, api, stop, say)
+            why = "; ".join(first.broken)
+        except PolyloopError as error:
+            outcomes, why = [], str(error)
+        if why or not outcomes:
+            text = f"went wrong before any fault: {why or 'it ended'}"
+            outcomes = [not_tried(cell, text) for cell in left]
+        for outcome in outcomes:
             say(line(outcome))
-        found += outcomes[1:]
-        left = left[len(outcomes) - 1 :]
+        found += outcomes
+        left = left[len(outcomes) :]
     return found
+
+
+def _campaign(
+    settings: Settings,
+    directory: Path,
+    cells: list[Cell],
+    api: str,
+    stop: threading.Event,
+    say: Callable[[str], None],
+) -> list[Outcome]:
+    """Return the outcome without any fault, and those of the cells it came to."""
+    with ExitStack() as stack:
+        campaign = OnBench(directory, api, settings.speed)
+        stack.callback(campaign.end)
+        sheet = Sheet(campaign, cells, stop, say)
+        trials = len(cells) + 1
+        campaign.hold(stack, settings.campaign, trials=trials, seed=settings.seed)
+        sheet.run()
+        known = sheet.known()
+    if not known:
+        raise CampaignFailed(campaign.last_words())
+    return [judge(one) for one in known]
 
 
 @dataclass

@@ -106,6 +106,13 @@ def judge(known: Known) -> Outcome:
     )
 
 
+def not_tried(cell: Cell, why: str) -> Outcome:
+    """Return the outcome of a cell that its campaign never came to."""
+    return Outcome(
+        cell, End.BROKEN, 0, 0, safe=True, message=why, seconds=0.0, broken=(why,)
+    )
+
+
 def _broken(known: Known) -> Iterator[str]:
     """Yield what breaks the rule."""
     cell = known.cell

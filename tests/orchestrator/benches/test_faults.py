@@ -3,13 +3,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from orchestrator.benches import cli, fault_table
+from orchestrator.benches import cli, fault_table, faults
 from orchestrator.benches.accounting import account
 from orchestrator.benches.cells import (
     AWAY,
@@ -34,7 +35,7 @@ from orchestrator.benches.judging import (
     tracebacks,
     unsafe,
 )
-from orchestrator.errors import CampaignFailed, Refused
+from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from sims import faults as sim_faults
 from sims.bench import Bench
 from tests.orchestrator.benches.journals import Book
@@ -229,6 +230,57 @@ after
 """
     assert tracebacks(text) == ["ZeroDivisionError: division by zero"]
     assert tracebacks("all is well") == []
+
+
+# -- campaigns that do not go through with it --------------------------------------
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
+    """Return what tries two cells in campaigns that come so far, one after the other."""
+
+    def tries(*comes_to: list[Outcome] | PolyloopError) -> list[Outcome]:
+        left = list(comes_to)
+
+        def campaign(*_: object) -> list[Outcome]:
+            one = left.pop(0)
+            if isinstance(one, PolyloopError):
+                raise one
+            return one
+
+        monkeypatch.setattr(faults, "_campaign", campaign)
+        settings = Settings(CAMPAIGN, (), 1, 400.0, 1, tmp_path)
+        said: list[str] = []
+        stop = threading.Event()
+        found = faults._campaigns(settings, "pump", [HUNG, PUMP], "", stop, said.append)
+        assert not left
+        assert len(said) == len(found)
+        return found
+
+    return tries
+
+
+def test_what_a_campaign_did_not_come_to_is_tried_in_another(
+    attempts: Callable[..., list[Outcome]],
+) -> None:
+    quiet, dead, mended = (judge(known(one)) for one in (Cell(), PUMP, HUNG))
+    assert attempts([quiet, dead], [quiet, mended]) == [dead, mended]
+    assert attempts([quiet, dead, mended]) == [dead, mended]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        CampaignFailed("no power"),
+        [judge(known(Cell(), troubles=("no power",)))],
+    ],
+)
+def test_cells_that_no_campaign_comes_to_are_broken(
+    attempts: Callable[..., list[Outcome]], trouble: object
+) -> None:
+    found = attempts(trouble)
+    assert [one.cell for one in found] == [PUMP, HUNG]  # what lasts comes last
+    assert all("no power" in one.message and one.broken for one in found)
 
 
 # -- the table -----------------------------------------------------------------------
