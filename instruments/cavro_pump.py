@@ -71,6 +71,7 @@ PULSES = 6000.0
 """A full stroke, as speeds count it."""
 SLOWEST, FASTEST = 5.0, 6000.0
 NOT_INITIALISED = 7
+WHILE_BUSY = 15
 PORTS = 12
 INITIALISING = 60.0
 TURNING = 10.0
@@ -93,7 +94,7 @@ ERRORS = {
     9: "plunger overload (back pressure)",
     10: "valve overload",
     11: "plunger move not allowed with this valve position",
-    15: "command while busy",
+    WHILE_BUSY: "command while busy",
 }
 FAULTS = {1, 6, 9, 10}
 
@@ -166,6 +167,9 @@ class CavroClient:
     def ready(self) -> bool:
         """Whether the last string has been carried out; raises the error that ended it."""
         answer = self.state()
+        # A message that came twice: the first is carried out, the second was not taken.
+        if answer.error == WHILE_BUSY:
+            return answer.ready
         # While it initialises a pump is busy and, still, not initialised.
         if answer.ready or answer.error != NOT_INITIALISED:
             self.check("Q", answer)

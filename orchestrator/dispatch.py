@@ -186,6 +186,9 @@ class _Dispatch:
             if holder not in (None, trial.sample) or link.slot in kept or not open_:
                 free = False
         if trial.at == GRIPPER:
+            out = self.progress.out.get(self.arm)
+            if out is not None and out.by_fault:
+                return None  # the arm cannot put it down either
             target = step.slot if free and not step.empty else trial.home
             return transfer(self.arm, GRIPPER, target)
         if not free:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from orchestrator.errors import CampaignFailed
+from orchestrator.errors import CampaignFailed, Refused
 
 app = typer.Typer(help="Try polyloop itself.", no_args_is_help=True)
 console = Console()
@@ -99,10 +101,79 @@ def soak(
         write(samples, to)
     found = growth.growth(samples)
     if found is None:
-        raise CampaignFailed("too few looks for four quarters: more trials, or --every 1")
+        raise CampaignFailed(
+            "too few looks for four quarters: more trials, or --every 1"
+        )
     growth.show(found, console)
     if not found.flat:
         raise CampaignFailed(
             f"memory is not flat: last quarter over second {found.ratio:.3f}, "
             f"at most {growth.FLAT:g}"
         )
+
+
+@app.command()
+def faults(
+    kinds: Annotated[str, typer.Option(help="Of faults, with commas.")] = "all",
+    instruments: Annotated[str, typer.Option(help="Of the lab, with commas.")] = "all",
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Hit two commands of each driver.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Where all chance comes from.")] = 1,
+    campaign: Annotated[
+        Path, typer.Option(help="Of which short campaigns are derived.")
+    ] = Path("lab_configs/pedot_pss/campaign.yaml"),
+    speed: Annotated[float, typer.Option(help="Bench seconds per second.")] = 400.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells tried at once.")] = 1,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the table to a .md or .csv file.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Where data and journals are kept.")
+    ] = None,
+) -> None:
+    """Have every driver meet every kind of fault; 1 if a cell breaks the rule."""
+    from orchestrator.benches import fault_table
+    from orchestrator.benches.cells import KINDS, cells
+    from orchestrator.benches.faults import Settings
+    from orchestrator.benches.faults import faults as fault_bench
+    from orchestrator.config.read_campaign import load_campaign
+
+    if to is not None:
+        fault_table.check_ending(to)
+    lab = load_campaign(campaign, check_drivers=False).lab
+    drivers = {name: one.driver for name, one in lab.instruments.items()}
+    names = _chosen("--instruments", instruments, list(drivers))
+    chosen = cells(
+        {name: drivers[name] for name in names},
+        _chosen("--kinds", kinds, KINDS),
+        seed,
+        thorough=thorough,
+    )
+    directory = keep or Path(tempfile.mkdtemp(prefix="polyloop-faults-"))
+    settings = Settings(campaign, chosen, seed, speed, jobs, directory.resolve())
+    directory.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    try:
+        outcomes = fault_bench(
+            settings, lambda line: console.print(line, markup=False, soft_wrap=True)
+        )
+    finally:
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    fault_table.show(outcomes, time.monotonic() - began, console)
+    if to is not None:
+        fault_table.write(outcomes, to)
+    if wrong := fault_table.verdict(outcomes):
+        raise CampaignFailed(wrong)
+
+
+def _chosen(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """Return the names of a list with commas, or refuse one that is not known."""
+    if text == "all":
+        return list(known)
+    names = [one.strip() for one in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise Refused(f"{option}: {name!r} is not one of {', '.join(known)}")
+    return names

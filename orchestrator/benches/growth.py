@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -65,12 +66,15 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         name: [fmean(one.memory[name] for one in part) for part in quarters]
         for name in NAMES
     }
-    sums = {"orchestrator": ORCHESTRATOR, "all but the bench": (*ORCHESTRATOR, "prefect")}
+    sums = {
+        "orchestrator": ORCHESTRATOR,
+        "all but the bench": (*ORCHESTRATOR, "prefect"),
+    }
     for title, names in sums.items():
         memory[title] = [sum(memory[n][q] for n in names) for q in range(QUARTERS)]
     # From the last look at one quarter to the last look at the next.
     edges = [quarters[0][0], *(part[-1] for part in quarters)]
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(itertools.pairwise(edges))
     half = quarters[1][-1]
     made = max(last.trials - half.trials, 1)
     return Growth(

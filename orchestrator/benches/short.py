@@ -25,7 +25,13 @@ WHEN_UNANSWERED = "when_unanswered"
 
 
 def shorten(
-    path: Path, target: Path, *, trials: int, seed: int, unanswered: str
+    path: Path,
+    target: Path,
+    *,
+    trials: int,
+    seed: int,
+    unanswered: str,
+    in_flight: int = 2,
 ) -> Path:
     """Write a short version of a campaign's files below ``target``; return its file.
 
@@ -39,6 +45,8 @@ def shorten(
         Its budget, and where its random planner starts.
     unanswered:
         What becomes of an act in doubt when nobody answers, where campaigns say so.
+    in_flight:
+        How many trials are under way at once.
     """
     campaign = load_campaign(path, check_drivers=False)
     files = [one.resolve() for one in campaign.files]
@@ -53,7 +61,7 @@ def shorten(
     text = yaml.safe_load(made.read_text())
     text["planner"] = {"name": "random", "seed": seed}
     text["budget"] = {"trials": trials}
-    text["in_flight"] = 2
+    text["in_flight"] = in_flight
     if WHEN_UNANSWERED in CampaignForm.model_fields:
         text[WHEN_UNANSWERED] = unanswered
     text["space"] |= {key: new for key, new in SPACE.items() if key in text["space"]}

@@ -16,10 +16,11 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from orchestrator.database import LedgerGone
-from orchestrator.errors import CampaignFailed
+from orchestrator.errors import CampaignFailed, PolyloopError
 from orchestrator.flows import tasks
 from orchestrator.flows.loop import Loop
 from orchestrator.ledger import Ledger
+from orchestrator.logs import Foreseen
 from orchestrator.processes import die_with_parent
 from orchestrator.station.client import StationClient, StationError
 
@@ -47,6 +48,8 @@ def campaign(campaign_id: str, data: str, config: str, station: str) -> str:
         The address of the station service.
     """
     die_with_parent()
+    # Prefect tells of whatever ends a flow; that a campaign stops for now is no crash.
+    logging.getLogger("prefect.flow_runs").addFilter(Foreseen(PolyloopError))
     client = tasks.station_client(station)
     ledger = Ledger.at(Path(data))
     owner = f"{campaign_id}/{flow_run.get_id()}"

@@ -19,10 +19,13 @@ from types import FrameType
 
 import uvicorn
 
+from instruments.errors import InstrumentError
 from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import PolyloopError
+from orchestrator.logs import Foreseen
 from orchestrator.processes import die_with_parent
 from orchestrator.station.announce import announced
+from orchestrator.station.engine import Halted
 from orchestrator.station.open_lab import OpenLab
 from orchestrator.station.service import make_app
 
@@ -53,6 +56,8 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for handler in logging.getLogger().handlers:  # the run engine tells every failure
+        handler.addFilter(Foreseen(InstrumentError, Halted, PolyloopError))
     key = os.environ["POLYLOOP_STATION_KEY"]
     try:
         lab = load_lab(options.lab)

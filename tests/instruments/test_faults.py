@@ -248,6 +248,15 @@ def test_an_act_that_went_astray_says_what_is_known(wire: Wire) -> None:
     assert cable.heard.count(b"A12000") == 1
 
 
+@pytest.mark.parametrize("status", [b"/0O", b"/0o"])
+def test_a_move_that_came_twice_is_gone_through_with(wire: Wire, status: bytes) -> None:
+    device, cable = wire("pump")
+    cable.spoil(b"/1Q", saying(status + b"\x03\r\n"))  # command while busy
+    device.plunger.set(500.0).wait(timeout=20)
+    assert device.plunger.get() == pytest.approx(500.0, abs=0.1)
+    assert cable.heard.count(b"A12000") == 1
+
+
 def test_a_gripper_whose_ok_is_lost_is_asked_for_its_state(wire: Wire) -> None:
     device, cable = wire("gantry")
     for question in (b"M9", b"M8", b"G4", b"$G"):

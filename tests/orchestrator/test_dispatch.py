@@ -101,6 +101,18 @@ def test_a_sample_whose_trial_failed_is_put_away() -> None:
     assert not lab.ready()
 
 
+def test_an_arm_that_reported_a_fault_keeps_what_its_gripper_holds() -> None:
+    lab = VirtualLab()
+    lab.start("t1", "rack.1")
+    lab.write("sample.found", "t1", sample="c/rack.1", at="gripper")
+    facts = {"subject": "station", "name": ARM, "who": "polyloop", "note": "limit"}
+    lab.write("control", "", verb="pause", via="fault", **facts)
+    assert lab.ready() == []
+    lab.write("control", "", verb="in_service", via="fault", **facts)
+    (put,) = lab.ready()
+    assert put.step.operation == "put_away"
+
+
 def test_a_sample_in_the_gripper_is_put_down_before_anything_else() -> None:
     lab = VirtualLab()
     lab.start("t1", "rack.1")
