@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -45,13 +47,38 @@ class PostgreSql:
         return f"postgresql+psycopg://{self._at}"
 
     def start(self, *settings: str) -> None:
-        options = f"-h 127.0.0.1 -p {self.port} -k {self.home}"
-        options += "".join(f" -c {one}" for one in settings)
-        log = str(self.home / "log")
-        self._run("pg_ctl", "start", "-w", "-t", "60", "-o", options, "-l", log)
+        options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.home)]
+        options += [word for one in settings for word in ("-c", one)]
+        with (self.home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                # It ends with the tests, also when those are killed.
+                [
+                    *("setpriv", "--pdeathsig", "QUIT"),
+                    self._programs / "postgres",
+                    *("-D", self.home / "data"),
+                    *options,
+                ],
+                cwd=self.home,
+                user=self._user,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        ready = [
+            self._programs / "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
+        while subprocess.run(ready, check=False).returncode:
+            assert self._process.poll() is None, (self.home / "log").read_text()
+            time.sleep(0.05)
 
     def stop(self) -> None:
-        self._run("pg_ctl", "stop", "-w", "-m", "immediate")
+        self._process.send_signal(signal.SIGQUIT)  # no clean end: what a crash leaves
+        self._process.wait()
 
     def sql(self, text: str) -> str:
         found = subprocess.run(

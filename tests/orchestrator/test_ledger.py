@@ -21,7 +21,8 @@ from orchestrator.errors import PolyloopError, Refused
 from orchestrator.ledger import Ledger
 from tests.postgres import PostgreSql, postgresql
 
-ON_EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+SERVER = [pytest.mark.slow, pytest.mark.timeout(300)]
+ON_EACH = ["sqlite", pytest.param("postgresql", marks=SERVER)]
 HOUSE = Path(__file__).parents[2]
 
 
@@ -169,7 +170,7 @@ def test_a_server_that_crashes_in_mid_append_loses_and_doubles_nothing(
 ) -> None:
     server.sql("DROP TABLE IF EXISTS events")
     ledger = Ledger(server.url)
-    count = 1500
+    count = 600
     (writer,) = start_writers(server.url, "a", count)
     for part in range(1, 4):
         while len(ledger.events("c")) < part * count // 5:
@@ -183,6 +184,7 @@ def test_a_server_that_crashes_in_mid_append_loses_and_doubles_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_server_that_stays_away_is_a_message(server: PostgreSql) -> None:
     url = server.url.replace("polyloop@", "polyloop:secret@")
     ledger = Ledger(url, patience=0.3)
@@ -206,6 +208,7 @@ def test_a_server_that_stays_away_is_a_message(server: PostgreSql) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_commit_of_postgresql_is_on_disk(server: PostgreSql) -> None:
     server.sql("ALTER DATABASE postgres SET synchronous_commit = off")
     ledger = Ledger(server.url)
