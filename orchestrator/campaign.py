@@ -9,11 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.ledger import Event
 from orchestrator.records import Measurement, MeasurementRule, Recipe, Step, TrialStatus
 from planners.data import Candidate, Estimate, Observation
+
+if TYPE_CHECKING:
+    from orchestrator.config.models import Campaign
 
 GRIPPER = "gripper"
 """Where a sample is while the arm holds it: not a slot."""
@@ -216,6 +219,17 @@ class Rules:
             for name in progress.out
             if name not in self.twins or self.twins[name] in progress.out
         ]
+
+
+def rules_of(campaign: Campaign, started: Mapping[str, Any]) -> Rules:
+    """Return the rules of a campaign that was started like that."""
+    lab = campaign.lab
+    return Rules(
+        trials=int(started["trials"]),
+        in_flight=campaign.in_flight,
+        substrates=len(lab.substrates),
+        twins={name: lab.stations[name].twin for name in lab.twins},
+    )
 
 
 @dataclass(frozen=True, slots=True)

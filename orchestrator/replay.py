@@ -22,7 +22,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.campaign import Progress, Propose, Rules, fold, next_action
+from orchestrator.campaign import (
+    Progress,
+    Propose,
+    Rules,
+    fold,
+    next_action,
+    rules_of,
+)
 from orchestrator.config.models import Campaign
 from orchestrator.lab import build_planner
 from orchestrator.ledger import Event
@@ -80,17 +87,6 @@ class Replayed:
     call: Call
     seconds: float
     differences: tuple[Difference, ...]
-
-
-def rules_of(campaign: Campaign, started: Mapping[str, Any]) -> Rules:
-    """Return the rules of a campaign that was started like that."""
-    lab = campaign.lab
-    return Rules(
-        trials=int(started["trials"]),
-        in_flight=campaign.in_flight,
-        substrates=len(lab.substrates),
-        twins={name: lab.stations[name].twin for name in lab.twins},
-    )
 
 
 def replay(events: Iterable[Event], campaign: Campaign) -> Iterator[Replayed]:

@@ -20,12 +20,12 @@ from orchestrator import units
 from orchestrator.campaign import (
     Progress,
     Propose,
-    Rules,
     Stop,
     Trial,
     draining,
     fold,
     next_action,
+    rules_of,
 )
 from orchestrator.chemical_gate import check_steps
 from orchestrator.dispatch import Floor, Ready, Twin, ready
@@ -40,7 +40,7 @@ from orchestrator.learning import Failed, Learned, Repeated, learn
 from orchestrator.ledger import Event, Ledger
 from orchestrator.recipes import compile_recipe
 from orchestrator.records import Recipe
-from orchestrator.recovery import Entry, Settlement, recover
+from orchestrator.recovery import RESTARTS, Entry, Settlement, recover
 from orchestrator.station.acts import ActRecord, ActState
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
@@ -80,16 +80,13 @@ class Loop:
         lab = self.campaign.lab
         started = next(ledger.stream(campaign_id)).data
         self.seed = int(started["seed"])
-        twins = {name: lab.stations[name].twin for name in lab.twins}
-        self.rules = Rules(
-            trials=int(started["trials"]),
-            in_flight=self.campaign.in_flight,
-            substrates=len(lab.substrates),
-            twins=twins,
-        )
+        self.rules = rules_of(self.campaign, started)
         self.floor = Floor(
             lab.arm,
-            {name: Twin(twins[name], slots) for name, slots in lab.twins.items()},
+            {
+                name: Twin(lab.stations[name].twin, slots)
+                for name, slots in lab.twins.items()
+            },
             {slot: one.name for one in lab.stations.values() for slot in one.slots},
             tuple(lab.stations),
         )
@@ -291,7 +288,11 @@ class Loop:
     def _catch_up(self) -> None:
         """Do what should have followed from the last event when the flow was stopped."""
         for name in [trial.id for trial in self.progress.in_flight]:
-            if not self.progress.trials[name].sample:
+            trial = self.progress.trials[name]
+            if not trial.sample and trial.restarts > RESTARTS:
+                why = f"{trial.restarts} samples were spoilt"
+                self._write("trial.failed", trial=name, data={"reason": why})
+            elif not trial.sample:
                 self._start(name)
             recipe = self.progress.trials[name].recipe
             if recipe is None:
