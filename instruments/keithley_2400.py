@@ -63,6 +63,10 @@ READING_TIME = 2.0
 """Real seconds for the answer to a reading beside its integration."""
 
 
+FAULTS = (802, 810, 900)
+"""Interlock, over-temperature, internal."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceMeterSettings:
     """What the lab file says of a source-meter.
@@ -98,7 +102,7 @@ class Keithley2400Client:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.scpi = Scpi(link)
+        self.scpi = Scpi(link, faults=FAULTS)
 
     def identity(self, model: str) -> Identity:
         return self.scpi.identity(model)

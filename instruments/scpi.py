@@ -13,10 +13,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from instruments.errors import BadReply, Fault, LinkTimeout, Rejected, WrongModel
+from instruments.errors import (
+    BadReply,
+    DeviceError,
+    Fault,
+    LinkTimeout,
+    Rejected,
+    WrongModel,
+)
 from instruments.framing import plain
 from instruments.link import SILENCE, Identity, Link
 
@@ -24,6 +31,8 @@ END = b"\n"
 ANSWERING = 1.0
 """Real seconds for an answer that is not a reading; *IDN? at 4800 baud takes 0.2 s."""
 MOST_ERRORS = 32
+HARDWARE = frozenset({-240, -241, -330})
+"""Errors that say that the instrument is broken: hardware, its absence, a self-test."""
 Value = TypeVar("Value")
 _ERROR = re.compile(r'([+-]?\d+),"([^"]*)"')
 
@@ -44,10 +53,16 @@ class Scpi:
         The cable.
     error:
         The question that takes one error from the queue.
+    faults:
+        What its manual numbers as trouble with the hardware, beside `HARDWARE`; every
+        other error is a refusal.
     """
 
-    def __init__(self, link: Link, *, error: str = ":SYST:ERR?") -> None:
+    def __init__(
+        self, link: Link, *, error: str = ":SYST:ERR?", faults: Iterable[int] = ()
+    ) -> None:
         self.link = link
+        self._faults = HARDWARE | frozenset(faults)
         self.place = link.place
         self._error = error
 
@@ -113,18 +128,18 @@ class Scpi:
         return self.link.again(self._take_error)
 
     def check(self, what: str, *, cause: Exception | None = None) -> None:
-        """Raise `Rejected` naming what was said if the error queue is not empty."""
+        """Raise `Rejected`, or `Fault`, with what is in the error queue, if anything."""
         found = []
+        kind: type[DeviceError] = Rejected
         for _ in range(MOST_ERRORS):
             # After a silence a second one is enough to know that nobody is there.
             code, text = self.error() if cause is None else self._take_error()
             if code == 0:
                 break
             found.append(f'{code:+d},"{text}"')
+            kind = Fault if code in self._faults else kind
         if found:
-            raise Rejected(
-                f"{self.place}: {what!r} answered {', '.join(found)}"
-            ) from cause
+            raise kind(f"{self.place}: {what!r} answered {', '.join(found)}") from cause
 
     def configure(
         self, commands: Sequence[str], expected: Mapping[str, str] | None = None
@@ -146,7 +161,7 @@ class Scpi:
         Rejected
             Naming the command and the error.
         Fault
-            If the instrument took a setting and says another.
+            If the error is one of the hardware, or the instrument took a setting and says another.
         """
         for command in commands:
             self.tell(command)

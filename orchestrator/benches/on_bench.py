@@ -152,7 +152,7 @@ class OnBench:
 
     def answer(self, question: Event) -> None:
         """Answer a question from the journals."""
-        word = answer(self.evidence(), question.data["action"])
+        word = answer(self.evidence(), question.data)
         subprocess.run(
             [
                 *(sys.executable, "-m", "orchestrator.cli", "answer", self.campaign),

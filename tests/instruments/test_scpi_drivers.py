@@ -182,6 +182,26 @@ def test_a_refused_setting_names_the_command_and_the_error() -> None:
         Keithley2400Client(link).configure(10.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ('+802,"OUTPUT blocked by interlock"', Fault),
+        ('-240,"Hardware error"', Fault),
+        ('-222,"Parameter data out of range"', Rejected),
+        ('+510,"Reading buffer data lost"', Rejected),
+    ],
+)
+def test_trouble_with_the_hardware_is_a_fault_and_no_refusal(
+    error: str, kind: type[Exception]
+) -> None:
+    with linked(answering({}, [error])) as link:
+        scpi = Keithley2400Client(link).scpi
+        with pytest.raises(kind) as raised:
+            scpi.check(":OUTP:STAT 1")
+    assert type(raised.value) is kind
+    assert error in str(raised.value)
+
+
 def test_a_setting_that_did_not_take_is_a_fault() -> None:
     table = {":SYST:RSEN?": "0", ":SOUR:FUNC?": "CURR", ":FORM:ELEM?": "VOLT,CURR,STAT"}
     with (
