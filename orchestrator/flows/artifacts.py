@@ -53,9 +53,11 @@ class Board:
         self._ledger = ledger
         self._events: list[Event] = []
         self._seq = 0
+        self._progress = Progress()
         self._known: dict[str, UUID] = {}
         self._asked = threading.Event()
         self._closing = threading.Event()
+        self._abandoned = False
         self._thread = threading.Thread(target=self._draw, name="board", daemon=True)
         self._thread.start()
 
@@ -65,7 +67,12 @@ class Board:
         self._asked.set()
 
     def close(self, patience: float = 30.0) -> None:
-        """Draw the end, and the report; wait ``patience`` real seconds at most."""
+        """Draw the end, and the report; wait ``patience`` real seconds at most.
+
+        Without patience nothing is drawn any more: the flow was stopped, and a process
+        that ends takes no new events.
+        """
+        self._abandoned = not patience
         self._closing.set()
         self._asked.set()
         self._thread.join(patience)
@@ -75,6 +82,8 @@ class Board:
             while True:
                 self._asked.wait()
                 self._asked.clear()
+                if self._abandoned:
+                    return
                 final = self._closing.is_set()
                 began = time.monotonic()
                 try:
@@ -82,6 +91,8 @@ class Board:
                 except httpx.HTTPError:
                     self._asked.set()  # drawn again when Prefect is back
                 except Exception:  # a picture must not end the campaign
+                    if self._abandoned:
+                        return
                     log.warning("progress could not be drawn", exc_info=True)
                 if final:
                     return
@@ -95,6 +106,8 @@ class Board:
         name = self._id.replace("_", "-")
         shown = drawings(self._id, self._events, self._progress, final=final)
         for key, title, text in shown:
+            if self._abandoned:
+                return
             self._put(client, f"{name}-{key}", title, text)
 
     def _put(self, client: SyncPrefectClient, key: str, title: str, text: str) -> None:

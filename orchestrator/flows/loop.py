@@ -104,7 +104,7 @@ class Loop:
         self._asking = False
         self._proposals = 0
         self._alerted: set[str] = set()
-        self._patience = 2.0
+        self._patience = 0.0
         self._returning: set[str] = set()
 
     def run(self) -> str:
