@@ -57,7 +57,7 @@ class Board:
         self._known: dict[str, UUID] = {}
         self._asked = threading.Event()
         self._closing = threading.Event()
-        self._abandoned = False
+        self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="board", daemon=True)
         self._thread.start()
 
@@ -72,7 +72,8 @@ class Board:
         Without patience nothing is drawn any more: the flow was stopped, and a process
         that ends takes no new events.
         """
-        self._abandoned = not patience
+        if not patience:
+            self._abandoned.set()
         self._closing.set()
         self._asked.set()
         self._thread.join(patience)
@@ -82,7 +83,7 @@ class Board:
             while True:
                 self._asked.wait()
                 self._asked.clear()
-                if self._abandoned:
+                if self._abandoned.is_set():
                     return
                 final = self._closing.is_set()
                 began = time.monotonic()
@@ -91,7 +92,7 @@ class Board:
                 except httpx.HTTPError:
                     self._asked.set()  # drawn again when Prefect is back
                 except Exception:  # a picture must not end the campaign
-                    if self._abandoned:
+                    if self._abandoned.is_set():
                         return
                     log.warning("progress could not be drawn", exc_info=True)
                 if final:
@@ -106,7 +107,7 @@ class Board:
         name = self._id.replace("_", "-")
         shown = drawings(self._id, self._events, self._progress, final=final)
         for key, title, text in shown:
-            if self._abandoned:
+            if self._abandoned.is_set():
                 return
             self._put(client, f"{name}-{key}", title, text)
 
