@@ -25,7 +25,9 @@ STOCK = 15.0
 """mL of each liquid for each trial: five rinses."""
 
 
-def enlarge(path: Path, target: Path, *, trials: int, seed: int, in_flight: int) -> Path:
+def enlarge(
+    path: Path, target: Path, *, trials: int, seed: int, in_flight: int
+) -> Path:
     """Write a campaign's files with stock for ``trials`` below ``target``; return its file.
 
     Its steps are short, its planner draws at random, and its rack is as large as a rack
@@ -37,7 +39,9 @@ def enlarge(path: Path, target: Path, *, trials: int, seed: int, in_flight: int)
         When the gantry cannot reach so many substrates.
     """
     if not 1 <= trials <= MOST:
-        raise Refused(f"--trials: {trials} — from 1 to {MOST}, which the gantry reaches")
+        raise Refused(
+            f"--trials: {trials} — from 1 to {MOST}, which the gantry reaches"
+        )
     made = shorten(path, target, trials=trials, seed=seed, unanswered="discard")
     _change(made, lambda text: text.update(in_flight=in_flight))
     lab = load_campaign(path, check_drivers=False).lab
@@ -47,7 +51,8 @@ def enlarge(path: Path, target: Path, *, trials: int, seed: int, in_flight: int)
     count = trials + SPARE
     grid = {"columns": COLUMNS, "rows": math.ceil(count / COLUMNS)}
     _change(
-        target / lab.path.resolve().relative_to(root), lambda text: _lab(text, grid, count)
+        target / lab.path.resolve().relative_to(root),
+        lambda text: _lab(text, grid, count),
     )
     _change(
         target / lab.bench.resolve().relative_to(root),

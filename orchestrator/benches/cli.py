@@ -99,7 +99,9 @@ def soak(
         write(samples, to)
     found = growth.growth(samples)
     if found is None:
-        raise CampaignFailed("too few looks for four quarters: more trials, or --every 1")
+        raise CampaignFailed(
+            "too few looks for four quarters: more trials, or --every 1"
+        )
     growth.show(found, console)
     if not found.flat:
         raise CampaignFailed(

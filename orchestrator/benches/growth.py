@@ -65,7 +65,10 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         name: [fmean(one.memory[name] for one in part) for part in quarters]
         for name in NAMES
     }
-    sums = {"orchestrator": ORCHESTRATOR, "all but the bench": (*ORCHESTRATOR, "prefect")}
+    sums = {
+        "orchestrator": ORCHESTRATOR,
+        "all but the bench": (*ORCHESTRATOR, "prefect"),
+    }
     for title, names in sums.items():
         memory[title] = [sum(memory[n][q] for n in names) for q in range(QUARTERS)]
     # From the last look at one quarter to the last look at the next.

@@ -122,9 +122,7 @@ def soak(asked: Soak, tell: Callable[[str], None]) -> tuple[list[Sample], int]:
 
 def line_of(sample: Sample, trials: int) -> str:
     """Return a look in one line, memory in MiB."""
-    parts = ", ".join(
-        f"{name} {sample.memory[name] / 2**20:.0f}" for name in NAMES
-    )
+    parts = ", ".join(f"{name} {sample.memory[name] / 2**20:.0f}" for name in NAMES)
     return (
         f"{sample.seconds:6.0f} s  {sample.trials:5d} of {trials} trials, "
         f"{sample.acts:6d} acts; MiB: {parts}"

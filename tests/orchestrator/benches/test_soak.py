@@ -123,5 +123,7 @@ def test_a_short_soak_has_every_figure(tmp_path: Path) -> None:
         assert float(last[f"{name} processor [s]"]) > 0, name
     for name in STORES:
         assert int(last[f"{name} [byte]"]) > 1000, name
-    assert [int(row["acts"]) for row in rows] == sorted(int(row["acts"]) for row in rows)
+    assert [int(row["acts"]) for row in rows] == sorted(
+        int(row["acts"]) for row in rows
+    )
     assert 60 < int(last["acts"]) < 400
