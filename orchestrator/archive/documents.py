@@ -127,7 +127,7 @@ def complete_runs(data: Path, known: Iterable[str] = ()) -> list[str]:
 
 def _names(folder: Path) -> list[str]:
     """Return the names of what is in a folder that may not be there yet."""
-    return os.listdir(folder) if folder.is_dir() else []
+    return [one.name for one in os.scandir(folder)] if folder.is_dir() else []
 
 
 def journaled_run(data: Path, uid: str) -> RunRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 from rich.console import Console
@@ -73,7 +74,7 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         memory[title] = [sum(memory[n][q] for n in names) for q in range(QUARTERS)]
     # From the last look at one quarter to the last look at the next.
     edges = [quarters[0][0], *(part[-1] for part in quarters)]
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(pairwise(edges))
     half = quarters[1][-1]
     made = max(last.trials - half.trials, 1)
     return Growth(

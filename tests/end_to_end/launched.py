@@ -108,7 +108,9 @@ def check_nothing_lost(going: Launched, trials: int) -> None:
     progress = going.progress
     assert progress.good
     assert len(progress.trials) == trials
-    assert not (progress.in_flight or progress.acting or progress.strays)
+    assert not progress.in_flight
+    assert not progress.acting
+    assert not progress.strays
     events = going.events
     intended = Counter(e.data["action"] for e in events if e.kind == "step.intended")
     over = Counter(

@@ -25,7 +25,7 @@ AWAY = 20.0
 
 
 @pytest.fixture
-def launched(tmp_path: Path) -> Iterator[list[Launched]]:
+def launched() -> Iterator[list[Launched]]:
     """Campaigns that were launched; ended whatever happens."""
     all_of_them: list[Launched] = []
     yield all_of_them
