@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 from rich.console import Console
@@ -74,7 +74,7 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         memory[title] = [sum(memory[n][q] for n in names) for q in range(QUARTERS)]
     # From the last look at one quarter to the last look at the next.
     edges = [quarters[0][0], *(part[-1] for part in quarters)]
-    spans = list(itertools.pairwise(edges))
+    spans = list(pairwise(edges))
     half = quarters[1][-1]
     made = max(last.trials - half.trials, 1)
     return Growth(

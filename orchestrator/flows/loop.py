@@ -15,6 +15,7 @@ from typing import Any
 
 from prefect import get_run_logger
 from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
 
 from orchestrator import units
 from orchestrator.campaign import (
@@ -341,9 +342,10 @@ class Loop:
             self.config,
             self.seed,
             n,
-            [trial.observation for trial in observed if trial.observation],
-            [trial.candidate for trial in pending],
-            [trial.candidate for trial in failed],
+            # Quoted: Prefect would look for tasks in every number of every observation.
+            quote([trial.observation for trial in observed if trial.observation]),
+            quote([trial.candidate for trial in pending]),
+            quote([trial.candidate for trial in failed]),
         )
         future.add_done_callback(partial(self._put, "propose", ""))
 

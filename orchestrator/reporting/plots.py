@@ -79,15 +79,13 @@ def best_so_far(history: History) -> Figure:
     numbers = {trial.id: number for number, trial in enumerate(history.trials, 1)}
     better = max if objective and objective.direction == "maximise" else min
     for name, (colour, marker, trials) in _groups(history, [t for t, _ in points]):
-        for trial in trials:
-            one = history.estimate(trial)
-            if one is not None:
-                axes.errorbar(
-                    numbers[trial.id], one.value, yerr=_bar(one.value, one.std),
-                    fmt=marker, color=colour, ms=5.5, mec="white", mew=0.6, lw=1,
-                    label=name, zorder=3,
-                )  # fmt: skip
-                name = "_nolegend_"
+        ones = [(numbers[t.id], one) for t in trials if (one := history.estimate(t))]
+        if ones:
+            axes.errorbar(
+                [number for number, _ in ones], [one.value for _, one in ones],
+                yerr=_bars([one for _, one in ones]), fmt=marker, color=colour, ms=5.5,
+                mec="white", mew=0.6, lw=1, ls="", label=name, zorder=3,
+            )  # fmt: skip
     if points:
         x: list[int] = []
         y: list[float] = []
@@ -140,16 +138,15 @@ def by_choice(history: History) -> Figure | None:
     groups.sort(key=lambda one: max(sign * values[t.id] for t in one[1][2]))
     figure, axes = _figure(7.4, 0.9 + 0.3 * len(groups))
     for row, (_, (colour, marker, trials)) in enumerate(groups):
-        for nth, trial in enumerate(trials):
-            one = history.estimate(trial)
-            if one is not None:
-                lift = (
-                    0.0 if len(trials) == 1 else 0.36 * (nth / (len(trials) - 1) - 0.5)
-                )
-                axes.errorbar(
-                    one.value, row + lift, xerr=_bar(one.value, one.std), fmt=marker,
-                    color=colour, ms=5.5, mec="white", mew=0.6, lw=1,
-                )  # fmt: skip
+        ones = [one for trial in trials if (one := history.estimate(trial))]
+        gap = 0.36 / max(len(ones) - 1, 1)
+        middle = (len(ones) - 1) / 2
+        axes.errorbar(
+            [one.value for one in ones],
+            [row + gap * (nth - middle) for nth in range(len(ones))],
+            xerr=_bars(ones), fmt=marker, color=colour, ms=5.5, mec="white", mew=0.6,
+            lw=1, ls="",
+        )  # fmt: skip
     axes.set_yticks(
         range(len(groups)),
         [f"{name}  ({len(rest[2])})" for name, rest in groups],

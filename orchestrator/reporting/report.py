@@ -108,13 +108,14 @@ def trial_rows(history: History) -> list[dict[str, Any]]:
     """
     best = next(iter(history.ranked()), None)
     rows = []
+    quantities = list(history.quantities())
     for trial in history.trials:
         values = {
             one.name: _parameter_text(trial.candidate.values.get(one.name), "")
             for one in history.parameters
         }
         doubted = []
-        for name in history.quantities():
+        for name in quantities:
             if one := history.measured(trial, name):
                 values[name] = _number_text(one.value, one.std)
                 if not one.believed:

@@ -19,7 +19,7 @@ from orchestrator.benches.victims import Victim
 from tests.end_to_end.launched import CAMPAIGN, Launched, check_nothing_lost
 from tests.orchestrator.test_desk import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 AWAY = 20.0
 """Real seconds that a server of others is away."""
 
@@ -77,7 +77,7 @@ def test_a_killed_server_of_our_own_is_started_again_and_shows_the_end(
         data, "run", CAMPAIGN, "--trials", "3", "--speed", "60", "--data", data
     )
     launched.append(going)
-    going.until(lambda progress: bool(progress.trials), 180.0)
+    going.until(lambda progress: bool(progress.trials), 300.0)
     flow = flow_of(going)
     api = f"{flow['url'].split('/runs/')[0]}/api"
     killed = victims.find(Victim.PREFECT, going.process.pid)
@@ -91,7 +91,7 @@ def test_a_killed_server_of_our_own_is_started_again_and_shows_the_end(
         time.sleep(0.1)
     assert ended(going) > before
     assert victims.find(Victim.PREFECT, going.process.pid) != killed
-    assert going.wait(300.0) == 0, going.output.read_text()
+    assert going.wait(500.0) == 0, going.output.read_text()
     check_nothing_lost(going, 3)
     with sqlite3.connect(data / "prefect" / "prefect.db") as database:
         query = "SELECT state_type FROM flow_run WHERE name = ?"
@@ -106,13 +106,13 @@ def test_while_a_server_of_others_is_away_the_lab_goes_on(
         data, "run", CAMPAIGN, "--trials", "3", "--speed", "60", "--data", data
     )
     launched.append(going)
-    going.until(lambda progress: bool(progress.trials), 180.0)
+    going.until(lambda progress: bool(progress.trials), 300.0)
     server.kill()
     before = ended(going)
     time.sleep(AWAY)
     assert ended(going) > before
     server.come_back()
-    assert going.wait(300.0) == 0, going.output.read_text()
+    assert going.wait(500.0) == 0, going.output.read_text()
     check_nothing_lost(going, 3)
     assert not controls(going)
     shown = httpx.get(f"{server.api}/flow_runs/{flow_of(going)['flow_run']}")
@@ -128,16 +128,16 @@ def test_a_campaign_that_wants_to_drains_and_goes_on_when_the_server_is_back(
     data = tmp_path / "data"
     going = Launched(data, "run", file, "--speed", "200", "--data", data)
     launched.append(going)
-    going.until(lambda progress: bool(progress.trials), 180.0)
+    going.until(lambda progress: bool(progress.trials), 300.0)
     server.kill()
     going.until(lambda progress: progress.held == "draining")
     begun = len(going.progress.trials)
-    going.until(lambda progress: not (progress.in_flight or progress.strays), 180.0)
+    going.until(lambda progress: not (progress.in_flight or progress.strays), 300.0)
     time.sleep(AWAY / 4)
     assert going.process.poll() is None, going.output.read_text()
     assert len(going.progress.trials) == begun < 4
     server.come_back()
-    assert going.wait(300.0) == 0, going.output.read_text()
+    assert going.wait(500.0) == 0, going.output.read_text()
     check_nothing_lost(going, 4)
     assert controls(going) == [
         ("drain", "polyloop", "Prefect is away"),
