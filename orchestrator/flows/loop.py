@@ -52,6 +52,9 @@ PATIENCE = 30.0
 TICK = 0.5
 """Real seconds between two looks at the ledger for what persons want."""
 
+STANDING = "standing still"
+"""What an alert is about when nothing can go on: one until something does."""
+
 Done = tuple[str, str, PrefectFuture[Any]]
 """What has ended: act, propose or back; of what; and how."""
 
@@ -228,14 +231,14 @@ class Loop:
         """Wait for a person, or stop, when no step of any trial can start."""
         progress = self.progress
         if waits_for_prefect(progress):
-            self._alert("person", f"standing.{progress.seq}", self._waits_for())
+            self._alert("person", STANDING, self._waits_for())
             return
         by_person = [
             one for one in progress.out.values() if one.returning or not one.by_fault
         ]
         resting = any(trial.resting for trial in progress.in_flight)
         if progress.questions or progress.held == "paused" or by_person or resting:
-            self._alert("person", f"standing.{progress.seq}", self._waits_for())
+            self._alert("person", STANDING, self._waits_for())
             return
         if why := draining(self.rules, progress):
             names = ", ".join(trial.id for trial in progress.in_flight)
@@ -399,6 +402,7 @@ class Loop:
 
     def _begin(self, one: Ready) -> None:
         """Write an act down, then have it done."""
+        self._alerted.discard(f"person {STANDING}")
         trial, step = self.progress.trials[one.trial], one.step
         action = f"{self.id}.{trial.id}.{trial.acts + 1:03d}"
         self._write(

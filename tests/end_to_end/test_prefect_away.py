@@ -16,6 +16,7 @@ import yaml
 from orchestrator.benches import victims
 from orchestrator.benches.short import shorten
 from orchestrator.benches.victims import Victim
+from orchestrator.flows.loop import STANDING
 from tests.end_to_end.launched import CAMPAIGN, Launched, check_nothing_lost
 from tests.orchestrator.test_desk import Server
 
@@ -143,5 +144,7 @@ def test_a_campaign_that_wants_to_drains_and_goes_on_when_the_server_is_back(
         ("drain", "polyloop", "Prefect is away"),
         ("resume", "polyloop", "Prefect is away"),
     ]
+    alerts = [e.data["about"] for e in going.events if e.kind == "alert"]
+    assert alerts.count(STANDING) == 1  # however long it stands still
     shown = httpx.get(f"{server.api}/flow_runs/{flow_of(going)['flow_run']}")
     assert shown.json()["state"]["type"] == "COMPLETED"
