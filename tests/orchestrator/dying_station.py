@@ -17,12 +17,12 @@ from orchestrator.station import __main__ as service
 from orchestrator.station.acts import ActLedger, ActRecord, ActState
 from orchestrator.station.journal import Journal
 
-action, _, moment = sys.argv.pop(1).partition(" ")
+point = ("", "")
 acting = ""
 
 
 def die_at(one: str, now: str) -> None:
-    if (one, now) == (action, moment):
+    if (one, now) == point:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -52,6 +52,8 @@ class DyingJournal(Journal):
 if __name__ == "__main__":
     import orchestrator.station.open_lab as lab
 
+    action, _, moment = sys.argv.pop(1).partition(" ")
+    point = (action, moment)
     lab.ActLedger = DyingActs  # type: ignore[misc]
     lab.Journal = DyingJournal  # type: ignore[misc]
     sys.exit(service.main())
