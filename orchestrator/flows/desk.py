@@ -55,7 +55,7 @@ BUSY = 5
 """So many errors of the server in a row are not yet an outage."""
 
 LEAVE_AFTER = 90.0
-"""Real seconds that a flow at its end waits for a server that is away, and leaves."""
+"""Real seconds that a flow at its end may need to tell Prefect the rest; then it leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,8 @@ class Desk:
         """Take down what is shown; wait up to ``patience`` real seconds for Prefect.
 
         The end of a flow is told to Prefect once. When its server is being started
-        again, a little patience lets that end be shown. Without an answer the process
-        ends `LEAVE_AFTER` later at the latest: Prefect would try for hours to hand in
-        its events.
+        again, a little patience lets that end be shown. The process ends `LEAVE_AFTER`
+        later at the latest: Prefect would wait for hours to hand in its events.
         """
         deadline = time.monotonic() + patience
         while self._away is not None and time.monotonic() < deadline:
@@ -154,10 +153,10 @@ class Desk:
         self._wake.set()
         self._thread.join(10.0)
         set_api_log_sink(None)
-        if self._away is not None:
-            leave = threading.Timer(LEAVE_AFTER, os._exit, [1])
-            leave.daemon = True
-            leave.start()
+        # Also where the server answers now: it may be gone before the events are sent.
+        leave = threading.Timer(LEAVE_AFTER, os._exit, [1])
+        leave.daemon = True
+        leave.start()
 
     def _watch(self) -> None:
         with impatient_client() as client:
