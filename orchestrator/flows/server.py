@@ -32,7 +32,7 @@ def prepare(self: Any, connection: Any, record: Any) -> None:
 def main() -> None:
     """Be ``prefect server start`` on loopback; arguments are passed on."""
     die_with_parent()
-    AioSqliteConfiguration.setup_sqlite = prepare  # type: ignore[method-assign]
+    AioSqliteConfiguration.setup_sqlite = prepare  # type: ignore[assignment]
     sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", *sys.argv[1:]]
     app()
 
