@@ -24,7 +24,8 @@ class Growth:
 
     ``memory``: mean bytes of each process and sum in each quarter of the trials made;
     ``cpu``: processor seconds an act, by process, in each quarter; ``rate``: trials a
-    minute in each quarter; ``stores``: bytes a trial over the second half.
+    minute in each quarter; ``stores``: bytes a trial over the second half; runs
+    ``uploaded``, and ``catalogued`` bytes of each.
     """
 
     trials: int
@@ -34,6 +35,8 @@ class Growth:
     cpu: Mapping[str, Sequence[float]]
     rate: Sequence[float]
     stores: Mapping[str, float]
+    uploaded: int = 0
+    catalogued: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -95,6 +98,8 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         stores={
             name: (last.stores[name] - half.stores[name]) / made for name in STORES
         },
+        uploaded=last.uploaded,
+        catalogued=last.stores["catalog"] / max(last.uploaded, 1),
     )
 
 
@@ -112,6 +117,10 @@ def show(found: Growth, console: Console) -> None:
     for name, size in found.stores.items():
         kept.add_row(name, f"{size / 1000:.1f}")
     console.print(kept)
+    console.print(
+        f"the catalog has {found.uploaded} of {found.acts} runs (the uploader is the "
+        f"last to get a turn), {found.catalogued / 1000:.1f} kB each"
+    )
     console.print(
         f"{found.trials} trials and {found.acts} acts in {found.seconds:.0f} s: "
         f"{1000 * found.seconds / max(found.acts, 1):.0f} ms an act"

@@ -47,7 +47,7 @@ class Sample:
 
     ``seconds`` since it was started; ``trials`` and ``acts`` that have ended; resident
     ``memory`` in bytes and processor time (``cpu``) in s, by the name of the process;
-    ``stores`` in bytes. A process that the kernel has replaced begins at 0 again.
+    ``stores`` in bytes; runs ``uploaded`` to the catalog. A process that the kernel has replaced begins at 0 again.
     """
 
     seconds: float
@@ -56,6 +56,7 @@ class Sample:
     memory: dict[str, int] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
     stores: dict[str, int] = field(default_factory=dict)
+    uploaded: int = 0
 
 
 def look(launcher: int) -> tuple[dict[str, int], dict[str, float]]:
@@ -79,6 +80,12 @@ def stored(data: Path) -> dict[str, int]:
         found = (path for one in places for path in _beside(data / one))
         sizes[name] = sum(_bytes(path) for path in found)
     return sizes
+
+
+def uploaded(data: Path) -> int:
+    """Return how many runs the catalog of a data directory has; the uploader may lag."""
+    path = data / "tiled" / "uploaded.txt"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def _beside(path: Path) -> list[Path]:

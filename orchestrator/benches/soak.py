@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.benches.big_lab import enlarge
-from orchestrator.benches.sampling import NAMES, STORES, Sample, look, stored
+from orchestrator.benches.sampling import NAMES, STORES, Sample, look, stored, uploaded
 from orchestrator.ledger import Ledger
 
 ENDS = ("step.done", "step.failed")
@@ -105,7 +105,8 @@ def soak(asked: Soak, tell: Callable[[str], None]) -> tuple[list[Sample], int]:
             seconds = time.monotonic() - began
             sizes = stored(data)
             if cpu["flow"]:  # before that the campaign is still being set up
-                one = Sample(seconds, counted.trials, counted.acts, memory, cpu, sizes)
+                made = counted.trials, counted.acts
+                one = Sample(seconds, *made, memory, cpu, sizes, uploaded(data))
                 samples.append(one)
                 tell(line_of(one, asked.trials))
             if asked.limit and seconds > asked.limit and not drained:
@@ -135,7 +136,7 @@ def write(samples: Sequence[Sample], path: Path) -> None:
         rows = csv.writer(file)
         rows.writerow(
             [
-                *("seconds [s]", "trials", "acts"),
+                *("seconds [s]", "trials", "acts", "runs in the catalog"),
                 *(f"{name} memory [MiB]" for name in NAMES),
                 *(f"{name} processor [s]" for name in NAMES),
                 *(f"{name} [byte]" for name in STORES),
@@ -144,7 +145,7 @@ def write(samples: Sequence[Sample], path: Path) -> None:
         for one in samples:
             rows.writerow(
                 [
-                    *(f"{one.seconds:.1f}", one.trials, one.acts),
+                    *(f"{one.seconds:.1f}", one.trials, one.acts, one.uploaded),
                     *(f"{one.memory[name] / 2**20:.2f}" for name in NAMES),
                     *(f"{one.cpu[name]:.2f}" for name in NAMES),
                     *(one.stores[name] for name in STORES),
