@@ -381,7 +381,7 @@ class SpinCoater(Instrument):
             "state": self.client.state(),
             "place_turn": place,
             "speed_turn_s": speed,
-            "calibrated": bool(self.client.read("axis0.motor.is_calibrated")),
+            "calibrated": bool(self.client.read_whole("axis0.motor.is_calibrated")),
             "errors": self.client.errors(),
         }
 

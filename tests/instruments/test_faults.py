@@ -378,6 +378,7 @@ def test_a_survey_tells_what_an_instrument_does(wire: Wire, name: str) -> None:
     assert {key: told[key] for key in SURVEYS[name]} == SURVEYS[name]
     if name == "spin_coater":
         assert told["place_turn"] == pytest.approx(device.place.get(), abs=1e-3)
+        assert told["calibrated"] is True
 
 
 def test_a_survey_of_a_gantry_that_was_reset_knows_no_position(wire: Wire) -> None:
