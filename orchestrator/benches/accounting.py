@@ -200,15 +200,18 @@ def _lost_runs(evidence: Evidence) -> Iterator[Finding]:
     sample that was discarded later is rightly left out.
     """
     trials = fold(evidence.events).trials
-    learned: Counter[tuple[str, str, str]] = Counter()
+    learned: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
     done: Counter[str] = Counter()
     for event in evidence.events:
         if event.kind == "measurement":
-            for uid in event.data.get("runs", ()):
-                learned[event.data["quantity"], event.trial, uid] += 1
+            # Of all its runs together: a reference serves again where only the sample
+            # was measured anew.
+            runs = tuple(event.data.get("runs", ()))
+            if runs:
+                learned[event.data["quantity"], event.trial, runs] += 1
         elif event.kind == "step.done":
             done[event.data["run_uid"]] += 1
-    used = {uid for _, _, uid in learned}
+    used = {uid for _, _, runs in learned for uid in runs}
     for act in evidence.acts:
         operation, trial = OPERATIONS.get(act.operation), trials.get(act.trial)
         uid = evidence.runs.get(act.action, "")
@@ -222,9 +225,9 @@ def _lost_runs(evidence: Evidence) -> Iterator[Finding]:
                 f"the ledger and {'' if uid in used else 'not '}learned from"
             )
             yield Finding(Wrong.LOST, evidence.campaign, act.sample, act.action, text)
-    for (quantity, trial_id, uid), count in learned.items():
+    for (quantity, trial_id, runs), count in learned.items():
         if count > 1:
-            text = f"{quantity} was learned {count} times from run {uid}"
+            text = f"{quantity} was learned {count} times from run {', '.join(runs)}"
             yield Finding(Wrong.LOST, evidence.campaign, trial_id, "", text)
 
 
