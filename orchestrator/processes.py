@@ -22,9 +22,13 @@ class ProcessFailed(PolyloopError):
     """A process that polyloop needs could not start, or ended by itself."""
 
 
+PARENT = "POLYLOOP_PARENT"
+"""Names the process that started this one, which may die while this one imports."""
+
+
 def die_with_parent(signum: int = signal.SIGTERM) -> None:
     """Ask the kernel (Linux) for a signal when the parent process dies."""
-    parent = os.getppid()
+    parent = int(os.environ.pop(PARENT, os.getppid()))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel was asked
         os.kill(os.getpid(), signum)
@@ -128,7 +132,7 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, PARENT: str(os.getpid())},
         )
     return Child(name, process, log, offset)
 

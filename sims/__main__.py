@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 
 def die_with_parent() -> None:
     """Have the kernel end this process when the one that started it ends."""
-    parent = os.getppid()
+    parent = int(os.environ.pop("POLYLOOP_PARENT", os.getppid()))
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it ended before we asked
         sys.exit(0)
