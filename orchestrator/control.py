@@ -7,7 +7,6 @@ while a campaign was stopped is taken when it goes on. Who and when is always re
 from __future__ import annotations
 
 import fcntl
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from orchestrator.campaign import ANSWERS, Progress, fold
 from orchestrator.config.strict_yaml import near
 from orchestrator.errors import Refused
 from orchestrator.ledger import Ledger
+from orchestrator.person import me
+
+__all__ = ["me"]
 
 COMMAND_LINE = "command line"
 
@@ -27,14 +29,6 @@ class Subject:
 
     kind: str = "campaign"
     name: str = ""
-
-
-def me() -> str:
-    """Return the name under which this person is logged in."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def tell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import signal
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.errors import PolyloopError, Refused
+from orchestrator.person import me
 
 if TYPE_CHECKING:
     from orchestrator.control import Subject
@@ -114,7 +114,7 @@ def estop(who: Who = "", data: Data = DATA) -> None:
     from orchestrator.station.announce import service_of, stop_everything
     from orchestrator.station.estop import Latch
 
-    person = who or getpass.getuser()
+    person = who or me()
     Latch(data).hold(person, "command line")
     service = service_of(data)
     if service is None:
