@@ -33,6 +33,7 @@ from orchestrator.operator_commands import (
     pause,
     subject_of,
 )
+from orchestrator.person import me
 
 if TYPE_CHECKING:
     from orchestrator.campaign import Progress
@@ -135,7 +136,7 @@ def resume(
     name = ledger.find(campaign)
     if station or sample or control.is_running(data, name):
         subject = subject_of(ledger, name, station, sample, data)
-        control.tell(ledger, name, "resume", subject, who=who or control.me())
+        control.tell(ledger, name, "resume", subject, who=who or me())
         console.print(f"{subject.name or name}: resumed")
         return
     progress = fold(ledger.events(name))

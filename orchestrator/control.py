@@ -16,9 +16,6 @@ from orchestrator.campaign import ANSWERS, Progress, fold
 from orchestrator.config.strict_yaml import near
 from orchestrator.errors import Refused
 from orchestrator.ledger import Ledger
-from orchestrator.person import me
-
-__all__ = ["me"]
 
 COMMAND_LINE = "command line"
 

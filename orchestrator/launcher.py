@@ -36,6 +36,7 @@ from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
 from orchestrator.ledger import Event, Ledger
+from orchestrator.person import me
 from orchestrator.prefect_server import serve, wait_for
 from orchestrator.simulated_bench import HeldBench, bench_command, held_in
 from orchestrator.station.client import StationClient, StationError
@@ -296,7 +297,7 @@ def _watch(
             server.tend()
         try:  # a database that is away is waited for, with an eye on Ctrl-C
             if stops.drain.is_set() and not drained:
-                everything, who = control.Subject(), control.me()
+                everything, who = control.Subject(), me()
                 control.tell(
                     ledger, view.id, "drain", everything, who=who, via="Ctrl-C"
                 )

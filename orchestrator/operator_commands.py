@@ -104,7 +104,7 @@ def answer(
 
     ledger = Ledger.of(data)
     name = ledger.find(campaign)
-    person = who or control.me()
+    person = who or me()
     control.answer(ledger, name, question, text, who=person, note=note)
     console.print(f"{question}: {text}, says {person}")
 
@@ -151,10 +151,10 @@ def clear(who: Who = "", data: Data = DATA) -> None:
         latch.clear()
     else:
         client = StationClient(service["address"], service["key"])
-        client.clear(who or control.me(), control.COMMAND_LINE)
+        client.clear(who or me(), control.COMMAND_LINE)
         client.close()
     console.print(f"the emergency stop by {held['who']} is cleared")
-    _note("clear", who or control.me(), data)
+    _note("clear", who or me(), data)
 
 
 def _note(verb: str, who: str, data: Path) -> None:
@@ -175,7 +175,7 @@ def _tell(
     if not control.is_running(data, name):
         raise Refused(f"{name}: is not being carried out: there is nothing to {verb}")
     subject = subject_of(ledger, name, station, sample, data)
-    person = who or control.me()
+    person = who or me()
     control.tell(ledger, name, verb, subject, who=person, note=note)
     what = subject.name or name
     console.print(f"{what}: {verb}, says {person}")
