@@ -258,13 +258,14 @@ def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
 
     A campaign stops when its trials are spent, when the rack has no bare substrate
     left, or when ``failures_in_a_row`` trials failed one after the other: then the
-    lab is broken and not the recipes. It drains, that is, ends what it has begun and
+    lab is broken and not the recipes. It does not end while a person is asked what
+    happened to a sample. It drains, that is, ends what it has begun and
     can be resumed, when a person wants it to or when a station without a twin has
     reported a fault.
     """
     begun, going = len(progress.trials), len(progress.in_flight)
     if progress.failures_in_a_row >= rules.failures_in_a_row:
-        if going:
+        if going or progress.questions:
             return Wait()
         return Stop(f"{progress.failures_in_a_row} trials in a row failed", good=False)
     if progress.held == "paused":
@@ -278,7 +279,7 @@ def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
     )
     if room > 0:
         return Propose(room)
-    if going:
+    if going or progress.questions:  # also of a sample that was only put away
         return Wait()
     if begun >= rules.trials:
         return Stop(f"all {rules.trials} trials are made", good=True)

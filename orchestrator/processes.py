@@ -28,7 +28,8 @@ PARENT = "POLYLOOP_PARENT"
 
 def die_with_parent(signum: int = signal.SIGTERM) -> None:
     """Ask the kernel (Linux) for a signal when the parent process dies."""
-    parent = int(os.environ.pop(PARENT, os.getppid()))
+    parent = int(os.environ.get(PARENT, os.getppid()))
+    os.environ[PARENT] = str(os.getpid())  # of whatever it starts itself
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel was asked
         os.kill(os.getpid(), signum)

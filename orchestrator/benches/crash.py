@@ -368,9 +368,10 @@ class Crashed:
         return fresh
 
     def _answer(self, event: Event) -> None:
-        """Answer a question as an operator who saw everything would; or stay silent."""
-        if self.unanswered != "ask":
-            return
+        """Answer a question as an operator who saw everything would.
+
+        Where a sample is, is asked also of a campaign that discards what it cannot know.
+        """
         evidence = collect(self.data, self.campaign, self.bench, self.settings.speed)
         word = answer(evidence, event.data)
         subprocess.run(

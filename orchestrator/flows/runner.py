@@ -37,7 +37,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed
 from orchestrator.campaign import Progress, fold
 from orchestrator.flows.campaign import campaign
 from orchestrator.ledger import Ledger
-from orchestrator.processes import PARENT, die_with_parent
+from orchestrator.processes import die_with_parent
 
 ENTRYPOINT = f"{Path(__file__).with_name('campaign.py')}:campaign"
 
@@ -235,7 +235,6 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     options = parser.parse_args()
     die_with_parent()
-    os.environ[PARENT] = str(os.getpid())  # of the flow's process
     station = sys.stdin.readline().strip()
     if station:  # else whoever started this has given up
         asyncio.run(execute(options, station))

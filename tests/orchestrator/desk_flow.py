@@ -118,4 +118,5 @@ async def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     asyncio.run(main(sys.argv[1]))

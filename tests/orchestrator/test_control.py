@@ -75,6 +75,22 @@ def test_a_draining_campaign_whose_trials_are_spent_has_reached_its_end() -> Non
     assert next_action(RULES, lab.progress) == Stop("all 3 trials are made", good=True)
 
 
+def test_a_campaign_does_not_end_while_a_question_about_a_sample_put_away_is_open() -> (
+    None
+):
+    rules = Rules(trials=1, in_flight=2, substrates=10)
+    lab = at("probe")
+    lab.end(lab.begin(lab.ready()[0]))
+    lab.write("observation", "t1", candidate={"x": 1.0}, estimates={})
+    (back,) = lab.ready()
+    action = lab.begin(back)
+    lab.write("question.asked", "t1", question="q", action=action, text="moved?")
+    assert not lab.progress.acting
+    assert next_action(rules, lab.progress) == Wait()
+    lab.write("step.done", "t1", action=action, run_uid="")
+    assert next_action(rules, lab.progress) == Stop("all 1 trials are made", good=True)
+
+
 def test_a_paused_sample_waits_and_others_go_on() -> None:
     lab = at("anneal")
     lab.start("t2", "rack.2")
