@@ -34,7 +34,7 @@ import logging
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -119,6 +119,7 @@ class Link:
             "stopbits": stopbits,
         }
         self._writing = threading.Lock()
+        self._losing = _Losing(self)
         self._port: serial.SerialBase | None = None
         self._waiting = bytearray()
         self._doubt = 0.0
@@ -129,12 +130,17 @@ class Link:
         """Whether the port is held; an unplugged cable is only noticed by asking."""
         return self._port is not None
 
+    @property
+    def port(self) -> serial.SerialBase:
+        """The open port itself, for who compares this link with a bare one."""
+        return self._opened()
+
     def open(self) -> None:
         """Take the port for us alone; nothing is sent."""
         with self.lock:
             if self._port is not None:
                 return
-            with self._lost():
+            with self._losing:
                 port = serial.serial_for_url(
                     self.url,
                     do_not_open=True,
@@ -228,8 +234,7 @@ class Link:
                 self.settle(self._doubt)
             self.flush()
             self.tell(question)
-            complaint = f"{show(question)} was not answered"
-            lines = self._lines(last, end, timeout, complaint)
+            lines = self._lines(last, end, timeout, question)
         if lines[0].strip() == question.strip():
             raise BadReply(f"{self.place}: {show(question)} was only echoed")
         return lines
@@ -240,7 +245,7 @@ class Link:
         ``urgent`` does not wait for the question that another thread has under way;
         for stopping. Bytes of two messages are never mixed.
         """
-        with contextlib.nullcontext() if urgent else self.lock, self._lost():
+        with contextlib.nullcontext() if urgent else self.lock, self._losing:
             port = self._opened()
             if not self._writing.acquire(timeout=WRITING):
                 raise LinkError(
@@ -266,8 +271,7 @@ class Link:
     ) -> list[bytes]:
         """Return the next lines up to the ``last`` one; the deadline is for all."""
         with self.lock:
-            complaint = f"nothing that ends in {show(end)} came"
-            return self._lines(last, end, timeout, complaint)
+            return self._lines(last, end, timeout, b"")
 
     def settle(self, quiet: float) -> None:
         """Throw away what comes until nothing has come for ``quiet`` real seconds."""
@@ -279,14 +283,14 @@ class Link:
             while (now := time.monotonic()) < given_up:
                 if now - silent_since >= quiet:
                     return
-                with self._lost():
+                with self._losing:
                     if came := self._opened().read(1):
                         self._told("<", came)
                         silent_since = now
 
     def flush(self) -> None:
         """Throw away what has come and was not read."""
-        with self.lock, self._lost():
+        with self.lock, self._losing:
             self._waiting.clear()
             port = self._opened()
             given_up = time.monotonic() + SILENCE
@@ -298,24 +302,38 @@ class Link:
         last: Callable[[bytes], bool],
         end: bytes,
         timeout: float | None,
-        complaint: str,
+        question: bytes,
     ) -> list[bytes]:
         allowed = self.timeout if timeout is None else timeout
         deadline = time.monotonic() + allowed
-        complaint = f"{complaint} within {allowed:g} s"
         lines: list[bytes] = []
         while True:
-            lines.append(self._read(end, deadline, complaint))
-            if last(lines[-1]):
-                return lines
+            line = self._read(end, deadline)
+            if line is not None:
+                lines.append(line)
+                if last(line):
+                    return lines
             if time.monotonic() >= deadline:
-                self._doubt = self.quiet
-                raise LinkTimeout(
-                    f"{self.place}: {complaint}; {len(lines)} lines came, the last "
-                    f"{show(lines[-1])}"
-                )
+                raise self._late(question, end, allowed, lines)
 
-    def _read(self, end: bytes, deadline: float, complaint: str) -> bytes:
+    def _late(
+        self, question: bytes, end: bytes, allowed: float, lines: list[bytes]
+    ) -> LinkTimeout:
+        """Return what to say of an answer that did not come; what came is thrown away."""
+        what = (
+            f"{show(question)} was not answered"
+            if question
+            else f"nothing that ends in {show(end)} came"
+        )
+        came = f"; {len(lines)} lines came, the last {show(lines[-1])}" if lines else ""
+        if self._waiting:
+            came += f"; so far came {show(bytes(self._waiting))}"
+        self._waiting.clear()
+        self._doubt = self.quiet
+        return LinkTimeout(f"{self.place}: {what} within {allowed:g} s{came}")
+
+    def _read(self, end: bytes, deadline: float) -> bytes | None:
+        """Return the next bytes up to ``end``, None when it is too late for them."""
         waiting = self._waiting
         searched = 0
         while (found := waiting.find(end, searched)) < 0:
@@ -325,12 +343,9 @@ class Link:
                     f"they begin {show(bytes(waiting[:40]))}"
                 )
             if time.monotonic() >= deadline:
-                came = f"; so far came {show(bytes(waiting))}" if waiting else ""
-                waiting.clear()
-                self._doubt = self.quiet
-                raise LinkTimeout(f"{self.place}: {complaint}{came}")
+                return None
             searched = max(0, len(waiting) - len(end) + 1)
-            with self._lost():
+            with self._losing:
                 port = self._opened()
                 came = port.read(1)
                 if more := port.in_waiting:
@@ -350,15 +365,25 @@ class Link:
             raise LinkError(f"{self.place}: the port is not open")
         return self._port
 
-    @contextlib.contextmanager
-    def _lost(self) -> Iterator[None]:
-        try:
-            yield
-        except _GONE as error:
-            self.lost = self._port is not None
-            raise LinkError(f"{self.place}: link lost: {error}") from error
-        except ValueError as error:  # pyserial refuses a URL or a setting
-            raise LinkError(f"{self.place}: not a port: {error}") from error
+
+class _Losing:
+    """Turns what means that the cable is gone into a `LinkError`; entered at each byte."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        link = self._link
+        if isinstance(error, _GONE):
+            link.lost = link.is_open
+            raise LinkError(f"{link.place}: link lost: {error}") from error
+        if isinstance(error, ValueError):  # pyserial refuses a URL or a setting
+            raise LinkError(f"{link.place}: not a port: {error}") from error
 
 
 def _open_by_way_of_another_speed(

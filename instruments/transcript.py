@@ -24,6 +24,11 @@ class Transcript:
                 self._said.append((direction, bytearray()))
             self._said[-1][1].extend(data)
 
+    def said(self) -> list[tuple[str, bytes]]:
+        """Return what was said, by turns."""
+        with self._lock:
+            return [(direction, bytes(data)) for direction, data in self._said]
+
     def lines(self) -> Iterator[str]:
         r"""Yield what was said, a new line after each ``\n``.
 
@@ -35,9 +40,7 @@ class Transcript:
         >>> list(heard.lines())
         ['> ?', '< <Idle>\\r\\n', '< ok\\r\\n']
         """
-        with self._lock:
-            said = [(direction, bytes(data)) for direction, data in self._said]
-        for direction, data in said:
+        for direction, data in self.said():
             for part in data.splitlines(keepends=True) or [b""]:
                 text = part.decode("latin-1").encode("unicode_escape").decode("ascii")
                 yield f"{direction} {text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from orchestrator.errors import CampaignFailed, Refused
 
@@ -166,6 +168,47 @@ def faults(
         fault_table.write(outcomes, to)
     if wrong := fault_table.verdict(outcomes):
         raise CampaignFailed(wrong)
+
+
+@app.command()
+def serial(
+    path: Annotated[Path, typer.Argument(metavar="LAB.yaml")] = Path(
+        "lab_configs/sim_bench/lab.yaml"
+    ),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A second for each driver, not ten.")
+    ] = False,
+) -> None:
+    """Compare each driver with bare pyserial on its port; 1 if one is below 0.9 of it."""
+    from orchestrator.benches.wire import FLOOR, speeds
+    from orchestrator.config.read_lab import load_lab
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("instrument", "driver"):
+        table.add_column(column)
+    for column in (
+        *("round trips", "ours [1/s]", "pyserial [1/s]", "ratio"),
+        *("reading [ms]", "in a run [ms]"),
+    ):
+        table.add_column(column, justify="right")
+    lab, slow = load_lab(path), []
+    if lab.bench is None:
+        raise Refused(f"{path}: a real lab (no line `bench`): nothing to compare on")
+    with tempfile.TemporaryDirectory(prefix="polyloop-") as folder:
+        for one in speeds(lab, Path(folder), 1.0 if quick else 10.0):
+            table.add_row(
+                *(one.instrument, one.driver, f"{one.trips}", f"{one.ours:.0f}"),
+                *(f"{one.bare:.0f}", f"{one.ratio:.2f}"),
+                *(
+                    "" if math.isnan(seconds) else f"{1000 * seconds:.2f}"
+                    for seconds in (one.direct, one.reading)
+                ),
+            )
+            if one.ratio < FLOOR:
+                slow.append(f"{one.instrument} {one.ratio:.2f}")
+    console.print(table)
+    if slow:
+        raise CampaignFailed(f"below {FLOOR:g} of bare pyserial: {', '.join(slow)}")
 
 
 def _chosen(option: str, text: str, known: Sequence[str]) -> list[str]:
