@@ -241,16 +241,19 @@ class FaultForm(Form):
 
 
 class LabForm(Form):
-    """lab.yaml: what is plugged in where, and what is on the shelf."""
+    """lab.yaml: what is plugged in where, and what is on the shelf.
+
+    Instruments alone are a lab that can be asked who answers; a campaign needs the rest.
+    """
 
     lab: Name
     bench: Text | None = None
     faults: list[FaultForm] = []
     instruments: dict[Name, InstrumentForm]
-    slots: dict[Name, GridForm]
+    slots: dict[Name, GridForm] = {}
     vials: dict[Name, GridForm] = {}
-    stations: dict[Name, StationForm]
-    inventory: InventoryForm
+    stations: dict[Name, StationForm] = {}
+    inventory: InventoryForm | None = None
     safety: SafetyForm = SafetyForm()
 
 

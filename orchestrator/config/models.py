@@ -150,7 +150,7 @@ class Lab:
     slots: Mapping[str, Point]
     vials: Mapping[str, Point]
     stations: Mapping[str, Station]
-    substrate: Substrate
+    substrate: Substrate | None
     substrates: tuple[str, ...]
     liquids: Mapping[str, Liquid]
     margin: float = 10.0

@@ -52,6 +52,9 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
     lab_path = _beside(source, "lab", form.lab)
     recipe_path = _beside(source, "recipe", form.recipe)
     lab = load_lab(lab_path, check_drivers=check_drivers)
+    if not lab.stations:
+        rule = "its lab has instruments only: write slots, stations and inventory there"
+        raise source.refusal(("lab",), form.lab, rule)
     recipe = read_recipe(recipe_path, lab, form.space)
     if form.planner.name not in PLANNERS:
         rule = f"no such planner: {near(form.planner.name, PLANNERS)}"

@@ -59,12 +59,7 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
     vials = _grids(source, "vials", form.vials)
     instruments = _instruments(source, form, check_drivers=check_drivers)
     stations = _stations(source, form, slots, instruments)
-    stock = form.inventory.substrates
-    where: Where = ("inventory", "substrates")
-    rack = _group(source, (*where, "slots"), stock.slots, slots)
-    if stock.count > len(rack):
-        rule = f"{stock.slots} has {len(rack)} slots"
-        raise source.refusal((*where, "count"), stock.count, rule)
+    bare, substrates = _substrates(source, form, slots)
     return Lab(
         name=form.lab,
         source=source,
@@ -73,12 +68,28 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
         slots=slots,
         vials=vials,
         stations=stations,
-        substrate=Substrate(stock.material, stock.edge, stock.transmittance),
-        substrates=rack[: stock.count],
+        substrate=bare,
+        substrates=substrates,
         liquids=_liquids(source, form, vials),
         margin=form.safety.margin,
         faults=_faults(source, form),
     )
+
+
+def _substrates(
+    source: Source, form: LabForm, slots: Mapping[str, Point]
+) -> tuple[Substrate | None, tuple[str, ...]]:
+    """Return what a bare substrate is, and the slots that hold one."""
+    if form.inventory is None:
+        return None, ()
+    stock = form.inventory.substrates
+    where: Where = ("inventory", "substrates")
+    rack = _group(source, (*where, "slots"), stock.slots, slots)
+    if stock.count > len(rack):
+        rule = f"{stock.slots} has {len(rack)} slots"
+        raise source.refusal((*where, "count"), stock.count, rule)
+    made = Substrate(stock.material, stock.edge, stock.transmittance)
+    return made, rack[: stock.count]
 
 
 def _bench(source: Source, bench: str | None) -> Path | None:
@@ -226,7 +237,7 @@ def _stations(
     for station in made.values():
         _check_twin(source, station, made)
     carriers = [s.name for s in made.values() if "transfer" in s.operations]
-    if len(carriers) != 1:
+    if made and len(carriers) != 1:
         rule = "exactly one station must offer transfer, to carry samples"
         raise source.refusal(("stations",), ", ".join(carriers) or "none", rule)
     return made
@@ -405,7 +416,7 @@ def _liquids(
     ]
     made: dict[str, Liquid] = {}
     used: dict[str, str] = {}
-    for name, one in form.inventory.liquids.items():
+    for name, one in form.inventory.liquids.items() if form.inventory else ():
         where: Where = ("inventory", "liquids", name)
         if one.place not in vials and one.place not in ports:
             rule = f"no such vial or valve port: {near(one.place, [*ports, *vials])}"

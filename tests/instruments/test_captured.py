@@ -42,7 +42,9 @@ def check(path: Path) -> list[str]:
     return list(sections)
 
 
-@pytest.mark.parametrize("path", sorted((WIRE / "captured").glob("*.txt")))
+@pytest.mark.parametrize(
+    "path", sorted((WIRE / "captured").glob("*.txt")), ids=lambda path: path.stem
+)
 def test_a_captured_file_is_said_again(path: Path) -> None:
     check(path)
 
