@@ -2,14 +2,15 @@
 
 Pure and cheap to import. A parameter is a `Real`, a `Molecule` or a `Choice`; the
 upper bound of a real may depend on what was chosen for another (`Caps`): no solution
-can be stronger than the stock it is made from.
+can be stronger than the stock it is made from. Where only certain candidates can be
+made at all, they are listed (`Space.pool`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
@@ -87,14 +88,32 @@ class Real:
 
 @dataclass(frozen=True, slots=True)
 class Molecule:
-    """A choice among molecules; ``options`` gives the SMILES of each name."""
+    """A choice among molecules; ``options`` gives the SMILES of each name.
+
+    ``columns`` gives numbers of your own for each name, such as a computed pKa; they
+    are told to the surrogate beside what follows from the SMILES.
+    """
 
     name: str
     options: Mapping[str, str]
+    columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        place = f"space.{self.name}"
         if not self.options:
-            raise SpaceError(f"space.{self.name}: no molecule to choose from")
+            raise SpaceError(f"{place}: no molecule to choose from")
+        if not self.columns:
+            return
+        width = len(next(iter(self.columns.values())))
+        for option in self.options:
+            row = self.columns.get(option)
+            if row is None:
+                raise SpaceError(f"{place}: no columns for {option!r}")
+            if len(row) != width or not all(map(math.isfinite, row)):
+                raise SpaceError(
+                    f"{place}: columns of {option!r} are {row}, which must be "
+                    f"{width} finite numbers"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +135,14 @@ Parameter = Real | Molecule | Choice
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """All parameters of a campaign, in order."""
+    """All parameters of a campaign, in order.
+
+    ``pool`` lists the candidates that can be made, if not every one can: the rows of a
+    table, the bottles on a shelf.
+    """
 
     parameters: tuple[Parameter, ...]
+    pool: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -139,6 +163,9 @@ class Space:
             for option in options[real.caps.parameter]:
                 if option not in real.caps.highs:
                     raise SpaceError(f"space.{real.name}: no most for {option!r}")
+        for row, candidate in enumerate(self.pool, 1):
+            if wrong := self.check(candidate):
+                raise SpaceError(f"space.pool: row {row}: {'; '.join(wrong)}")
 
     @property
     def reals(self) -> tuple[Real, ...]:

@@ -31,18 +31,20 @@ def test_encoding_a_decoded_point_gives_it_back_but_for_rounding(
     u: float, v: float, chosen: dict[str, str]
 ) -> None:
     candidate = ENCODING.decode(np.array([u, v]), chosen)
-    (point,) = ENCODING.encode([candidate])
+    point = ENCODING.encode([candidate])[0].numpy()
     # Four digits of 0.1 to 18.4 on a log scale; and formic acid has no room at all.
     room = chosen["acid"] != "formic"
     assert point[:2] == pytest.approx([u if room else 0.0, v], abs=1e-3)
     assert ENCODING.decode(point[:2], chosen) == candidate
-    assert np.all((point >= 0) & (point <= 1))
+    assert np.all((point[:2] >= 0) & (point[:2] <= 1))
+    assert ENCODING.options(point[2:]) == chosen
 
 
-def test_every_combination_of_options_has_its_own_label() -> None:
-    labels = [ENCODING.label(chosen) for chosen in SPACE.combinations()]
-    gaps = [np.linalg.norm(a - b) for i, a in enumerate(labels) for b in labels[:i]]
-    assert min(gaps) > 0.05
+def test_a_pool_must_be_of_the_space() -> None:
+    real = Real("x", 0.0, 1.0, "m")
+    rows = (Candidate({"x": 0.5}), Candidate({"x": 1.5}))
+    with pytest.raises(SpaceError, match=r"space.pool: row 2: x: 1.5 m is outside"):
+        Space((real,), rows)
 
 
 def test_the_upper_bound_is_that_of_the_stock_to_its_last_digit() -> None:
