@@ -28,6 +28,7 @@ from planners.data import Candidate, Objective, Observation, Proposal
 from planners.question import (
     Asked,
     BadQuestion,
+    SpaceExhausted,
     all_asked,
     call_seed,
     check_question,
@@ -285,7 +286,11 @@ class BayesPlanner:
         shuffles. Of a pool, the next row of a shuffled list.
         """
         if self.space.pool:
-            return draw(self.space, np.random.default_rng(self.seed), asked)
+            order = np.random.default_rng(self.seed).permutation(len(self.space.pool))
+            for row in order:
+                if self.space.pool[row] not in asked:
+                    return self.space.pool[row]
+            raise SpaceExhausted(f"space: all {len(order)} of the pool were asked for")
         sizes = [len(choice.options) for choice in self.space.choices]
         count = math.prod(sizes)
         deck, place = divmod(index, count)

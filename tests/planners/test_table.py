@@ -61,7 +61,7 @@ def test_a_pool_is_searched_to_its_end_and_no_row_twice(
 @pytest.mark.slow
 def test_rows_that_fail_are_left_and_never_made_again() -> None:
     table = invented(Path()).failing(0)
-    assert len(table.fails) == 100
+    assert 90 <= len(table.fails) <= 100
     assert not table.fails & set(np.flatnonzero(table.ranks < 4).tolist())
     planner = BayesPlanner(table.space, [table.objective], 0, 0)
     made = [row for row in range(400) if row not in table.fails]
