@@ -240,13 +240,12 @@ def planners(
         known = [n for n in data_sets.QUICK if n in known]
     names = _chosen("--sets", sets, known)
     tables = [data_sets.read_set(name, folder) for name in names]
-    if shuffle:
-        tables = [one.shuffled(0) for one in tables]
+    change = {"shuffled": shuffle, "failing": fails}
     who = _chosen("--against", against, list(contest.CONTESTANTS))
     console.print(
         f"{seeds} seeds: medians, with 95 % by bootstrap; ratios pair the seeds"
     )
-    for line in contest.report(contest.contest(tables, who, seeds, fails)):
+    for line in contest.report(contest.contest(tables, who, seeds, change)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,14 +65,19 @@ def contest(
     tables: Sequence[Table],
     contestants: Sequence[str],
     seeds: int,
-    fails: bool,
+    change: Mapping[str, bool],
 ) -> Iterator[Score]:
-    """Yield scores as they come: the same initial rows for each contestant of a seed."""
+    """Yield scores as they come: the same initial rows for each contestant of a seed.
+
+    ``change`` says whether tables are ``shuffled`` or ``failing``, anew for each seed: of
+    one shuffle alone the best rows may lie where everyone looks first.
+    """
     for table in tables:
         for contestant in contestants:
             score = Score(table, contestant)
             for seed in range(seeds):
-                here = table.failing(seed) if fails else table
+                here = table.shuffled(seed) if change["shuffled"] else table
+                here = here.failing(seed) if change["failing"] else here
                 rng = np.random.default_rng(seed)
                 initial = rng.choice(len(table.values), table.initial, replace=False)
                 planner = maker(contestant, here)(seed)

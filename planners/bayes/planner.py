@@ -287,9 +287,9 @@ class BayesPlanner:
         """
         if self.space.pool:
             order = np.random.default_rng(self.seed).permutation(len(self.space.pool))
-            for row in order:
-                if self.space.pool[row] not in asked:
-                    return self.space.pool[row]
+            for candidate in (self.space.pool[int(row)] for row in order):
+                if candidate not in asked:
+                    return candidate
             raise SpaceExhausted(f"space: all {len(order)} of the pool were asked for")
         sizes = [len(choice.options) for choice in self.space.choices]
         count = math.prod(sizes)

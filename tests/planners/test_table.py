@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from orchestrator.benches.data_sets import invented
 from orchestrator.cli import app
 from planners.baseline import RandomPlanner
+from planners.bayes.encoding import SMALL
 from planners.bayes.plain import PlainBotorch
 from planners.bayes.planner import BayesPlanner
 from planners.data import Candidate, Objective
@@ -98,7 +100,9 @@ def test_ours_needs_fewer_experiments_than_random_and_not_on_shuffled_values() -
 
 @pytest.mark.slow
 def test_a_large_pool_of_molecules_and_a_number_is_not_enumerated() -> None:
-    pool = {f"alkane {n}": "C" * n for n in range(1, 1200)}
+    lengths = list(product(range(1, 12), repeat=3))
+    pool = {f"{a} {b} {c}": f"{'C' * a}O{'C' * b}N{'C' * c}" for a, b, c in lengths}
+    assert len(pool) > SMALL
     space = Space((Molecule("m", pool), Real("x", 0.0, 1.0, "m")))
     planner = BayesPlanner(space, [HEIGHT], 0, 4)
     batch = planner.propose(4, observed=[]).candidates
