@@ -236,8 +236,11 @@ def replay_report(
             verdict,
         )
     ]
-    parts += [Text(f"{one}: no longer what it was when the campaign began", "red")
-              for one in changed]  # fmt: skip
+    later = "no longer what it was when the campaign began"
+    parts += [
+        Text(f"{one}: {later}", "red", no_wrap=True, overflow="ignore")
+        for one in changed
+    ]
     if differing:
         parts += [Text(), *_difference(differing[0], space)]
     return Group(*parts, Text(), _versions_table(proposals))
