@@ -218,7 +218,10 @@ def replay(campaign: Id, data: Data = DATA) -> None:
             proposals.append(one)
             last = list(one.call.answer)[-1]
             line.update(f"{last} of {len(progress.trials)} trials")
-    console.print(replay_report(name, proposals, configured.space, changed))
+    console.print(replay_report(name, proposals, configured.space))
+    for path in changed:
+        text = f"{path}: no longer what it was when the campaign began"
+        console.print(text, style="red", markup=False, soft_wrap=True)
     if changed or any(one.differences for one in proposals):
         raise typer.Exit(1)
 

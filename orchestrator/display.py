@@ -217,7 +217,7 @@ def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
 
 
 def replay_report(
-    name: str, proposals: Sequence[Replayed], space: Space, changed: Sequence[str]
+    name: str, proposals: Sequence[Replayed], space: Space
 ) -> RenderableType:
     """Return what a replay has found: its verdict, the first difference, versions."""
     differing = [one for one in proposals if one.differences]
@@ -235,11 +235,6 @@ def replay_report(
             f"{seconds:.1f} s; ",
             verdict,
         )
-    ]
-    later = "no longer what it was when the campaign began"
-    parts += [
-        Text(f"{one}: {later}", "red", no_wrap=True, overflow="ignore")
-        for one in changed
     ]
     if differing:
         parts += [Text(), *_difference(differing[0], space)]
