@@ -54,7 +54,6 @@ from instruments.clock import Clock
 from instruments.errors import (
     DeviceError,
     Fault,
-    Rejected,
     Restarted,
     WrongModel,
 )
@@ -113,6 +112,17 @@ class EurothermSettings:
     unit: int = 1
     cooler: bool = False
     baudrate: int = 9600
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.unit <= 254:
+            raise ValueError(f"unit {self.unit} is outside 1 to 254")
+        if self.decimals not in (0, 1, 2):
+            raise ValueError(f"decimals {self.decimals} is not one of 0, 1, 2")
+        finest = 10.0**-self.decimals
+        if self.rate and not finest <= self.rate <= 100.0:
+            raise ValueError(
+                f"rate {self.rate:g} K/min is neither 0 nor from {finest:g} to 100 K/min"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +238,6 @@ class TemperatureController(Thermostat):
         )
 
     def identify(self) -> Identity:
-        within(self.settings.unit, 1, 254, f"{self.name}: unit", "(Modbus address)")
-        within(self.settings.decimals, 0, 2, f"{self.name}: decimals", "digits")
-        within(self.settings.rate, 0.0, 100.0, f"{self.name}: rate", "K/min")
         try:
             firmware = self.client.firmware()
             self._range = self.client.range()
