@@ -34,7 +34,7 @@ import logging
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -230,14 +230,42 @@ class Link:
         The deadline is for all of them together.
         """
         with self.lock:
-            if self._doubt:
-                self.settle(self._doubt)
-            self.flush()
-            self.tell(question)
+            self._ask(question)
             lines = self._lines(last, end, timeout, question)
         if lines[0].strip() == question.strip():
             raise BadReply(f"{self.place}: {show(question)} was only echoed")
         return lines
+
+    def ask_frame(
+        self,
+        question: bytes,
+        length: Callable[[bytes], int],
+        *,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Send a question; return an answer that has a length instead of an end.
+
+        ``length`` says, of what has come so far, how many bytes the whole answer has;
+        0 while that cannot be told.
+        """
+        with self.lock:
+            self._ask(question)
+            allowed = self.timeout if timeout is None else timeout
+            deadline = time.monotonic() + allowed
+            waiting = self._waiting
+            while not 0 < (whole := length(bytes(waiting))) <= len(waiting):
+                if not self._receive(deadline):
+                    raise self._late(f"{show(question)} was not answered", allowed)
+            answer = bytes(waiting[:whole])
+            del waiting[:whole]
+            return answer
+
+    def _ask(self, question: bytes) -> None:
+        """Send a question on a link on which nothing else can be taken for its answer."""
+        if self._doubt:
+            self.settle(self._doubt)
+        self.flush()
+        self.tell(question)
 
     def tell(self, message: bytes, *, urgent: bool = False) -> None:
         """Send something that is not answered.
@@ -314,17 +342,17 @@ class Link:
                 if last(line):
                     return lines
             if time.monotonic() >= deadline:
-                raise self._late(question, end, allowed, lines)
+                what = (
+                    f"{show(question)} was not answered"
+                    if question
+                    else f"nothing that ends in {show(end)} came"
+                )
+                raise self._late(what, allowed, lines)
 
     def _late(
-        self, question: bytes, end: bytes, allowed: float, lines: list[bytes]
+        self, what: str, allowed: float, lines: Sequence[bytes] = ()
     ) -> LinkTimeout:
         """Return what to say of an answer that did not come; what came is thrown away."""
-        what = (
-            f"{show(question)} was not answered"
-            if question
-            else f"nothing that ends in {show(end)} came"
-        )
         came = f"; {len(lines)} lines came, the last {show(lines[-1])}" if lines else ""
         if self._waiting:
             came += f"; so far came {show(bytes(self._waiting))}"
@@ -342,19 +370,25 @@ class Link:
                     f"{self.place}: {len(waiting)} bytes came and no {show(end)}; "
                     f"they begin {show(bytes(waiting[:40]))}"
                 )
-            if time.monotonic() >= deadline:
-                return None
             searched = max(0, len(waiting) - len(end) + 1)
-            with self._losing:
-                port = self._opened()
-                came = port.read(1)
-                if more := port.in_waiting:
-                    came += port.read(more)
-                self._told("<", came)
-                waiting += came
+            if not self._receive(deadline):
+                return None
         answer = bytes(waiting[:found])
         del waiting[: found + len(end)]
         return answer
+
+    def _receive(self, deadline: float) -> bool:
+        """Wait a moment for more bytes; return False when it is too late for any."""
+        if time.monotonic() >= deadline:
+            return False
+        with self._losing:
+            port = self._opened()
+            came = port.read(1)
+            if more := port.in_waiting:
+                came += port.read(more)
+            self._told("<", came)
+            self._waiting += came
+        return True
 
     def _told(self, direction: str, data: bytes) -> None:
         if self.witness is not None and data:

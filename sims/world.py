@@ -31,6 +31,8 @@ FALL = 40.0
 STEP = 2.0
 """Bench seconds between two looks at a film on a hotplate."""
 TRACE = 1e-9
+SUBSTRATE = 1.1
+"""g of a bare one: glass, 20 mm x 20 mm x 1.1 mm."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Slot:
     sample: Sample | None = None
     heat: Callable[[], float] | None = None
     arrivals: list[Callable[[], None]] = field(default_factory=list)
+    loads: list[Callable[[], float]] = field(default_factory=list)
 
     @property
     def temperature(self) -> float:
@@ -153,6 +156,19 @@ class World:
         place = self.slot(slot)
         place.heat = temperature
         self.heated.append(place)
+
+    def load_on(self, slot: str, mass: Callable[[], float]) -> None:
+        """Have something lie in a slot that weighs ``mass()`` g at any moment."""
+        self.slot(slot).loads.append(mass)
+
+    def mass_in(self, slot: str) -> float:
+        """Return what lies in a slot weighs now, g: what was said by `load_on`.
+
+        A sample's own weight counts too; its films and drops weigh nothing.
+        """
+        place = self.slot(slot)
+        sample = 0.0 if place.sample is None else SUBSTRATE
+        return sample + sum(load() for load in place.loads)
 
     def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
         """Have ``call`` called whenever a sample is put down in a slot."""
