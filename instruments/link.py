@@ -108,6 +108,8 @@ class Link:
         self.lost = False
         """Whether the cable went since the port was opened."""
         self.place = f"{name} ({url})" if name else url
+        self.witness: Callable[[str, bytes], None] | None = None
+        """Told of all that is said: ``>`` by us, ``<`` by the instrument."""
         self.lock = threading.RLock()
         """Held over a question and its answer; take it to keep several together."""
         self._settings = {
@@ -246,6 +248,7 @@ class Link:
                     f"has not been taken for {WRITING:g} s"
                 )
             try:
+                self._told(">", message)
                 port.write(message)
             finally:
                 self._writing.release()
@@ -277,7 +280,8 @@ class Link:
                 if now - silent_since >= quiet:
                     return
                 with self._lost():
-                    if self._opened().read(1):
+                    if came := self._opened().read(1):
+                        self._told("<", came)
                         silent_since = now
 
     def flush(self) -> None:
@@ -287,7 +291,7 @@ class Link:
             port = self._opened()
             given_up = time.monotonic() + SILENCE
             while port.in_waiting and time.monotonic() < given_up:
-                port.read(port.in_waiting)
+                self._told("<", port.read(port.in_waiting))
 
     def _lines(
         self,
@@ -328,12 +332,18 @@ class Link:
             searched = max(0, len(waiting) - len(end) + 1)
             with self._lost():
                 port = self._opened()
-                waiting += port.read(1)
+                came = port.read(1)
                 if more := port.in_waiting:
-                    waiting += port.read(more)
+                    came += port.read(more)
+                self._told("<", came)
+                waiting += came
         answer = bytes(waiting[:found])
         del waiting[: found + len(end)]
         return answer
+
+    def _told(self, direction: str, data: bytes) -> None:
+        if self.witness is not None and data:
+            self.witness(direction, data)
 
     def _opened(self) -> serial.SerialBase:
         if self._port is None:

@@ -226,6 +226,10 @@ def replay(campaign: Id, data: Data = DATA) -> None:
 @app.command()
 def devices(
     path: Annotated[Path, typer.Argument(metavar="LAB.yaml")],
+    capture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write down every byte that is said."),
+    ] = None,
 ) -> None:
     """Ask every instrument who it is; nothing moves."""
     from orchestrator.inspect_lab import identities
@@ -234,7 +238,7 @@ def devices(
     for column in ("instrument", "driver", "port", "answers as", "readings"):
         table.add_column(column)
     with tempfile.TemporaryDirectory(prefix="polyloop-") as folder:
-        for row in identities(path, Path(folder)):
+        for row in identities(path, Path(folder), capture):
             table.add_row(*row)
     console.print(table)
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import processes, units
 from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import Refused
 from orchestrator.simulated_bench import bench_command
 
+if TYPE_CHECKING:
+    from instruments.transcript import Transcript
+    from orchestrator.station.open_lab import OpenLab
 
-def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, str]]:
+
+def identities(
+    path: Path, folder: Path, capture: Path | None = None
+) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield a row for each instrument: name, driver, port, who answers, readings.
 
     Parameters
@@ -22,6 +31,9 @@ def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, s
         The lab file.
     folder:
         An empty directory, for the simulated bench of a lab that has one.
+    capture:
+        Where to write down every byte that is said: the transcript serves as the test
+        of each driver.
 
     Raises
     ------
@@ -41,8 +53,13 @@ def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, s
             stack.callback(child.end)
             child.line_with("ready", 60.0)
         opened = stack.enter_context(OpenLab(lab, folder, ports))
+        if capture is not None:
+            heard, surveyed = _listen(opened.devices), dict[str, Any]()
+            stack.callback(_write_down, opened, heard, surveyed, capture)
         for name, identity in sorted(opened.connect().items()):
             device = opened.devices[name]
+            if capture is not None:
+                surveyed[name] = device.survey()
             entry = lab.instruments[name]
             who = f"{identity.maker} {identity.model} {identity.firmware}".strip()
             units = sorted(
@@ -52,6 +69,46 @@ def identities(path: Path, folder: Path) -> Iterator[tuple[str, str, str, str, s
                 }
             )
             yield name, entry.driver, entry.port, who, ", ".join(units)
+
+
+def _listen(devices: Mapping[str, Any]) -> dict[str, Transcript]:
+    """Listen on the link of every instrument that has one."""
+    from instruments.transcript import Transcript
+
+    heard = {name: Transcript() for name in devices}
+    for name, device in devices.items():
+        device.link.witness = heard[name].hear
+    return heard
+
+
+def _write_down(
+    opened: OpenLab,
+    heard: Mapping[str, Transcript],
+    surveyed: Mapping[str, Any],
+    path: Path,
+) -> None:
+    """Write what each instrument was asked when it was connected and surveyed.
+
+    An instrument without a cable, as a folder that files are dropped in, says nothing.
+    """
+    lines = [
+        "# Recorded with `polyloop devices --capture`: connect and survey of each driver.",
+        "# tests/instruments/test_captured.py plays every file in tests/wire/captured.",
+    ]
+    for name, identity in sorted(opened.identities.items()):
+        said = list(heard[name].lines())
+        if not said:
+            continue
+        device, entry = opened.devices[name], opened.lab.instruments[name]
+        facts = {
+            "driver": entry.driver,
+            "settings": asdict(device.settings),
+            "identity": asdict(identity),
+            "survey": surveyed.get(name, {}),
+        }
+        about = (f"# {key}: {json.dumps(value)}" for key, value in facts.items())
+        lines += ["", f"## {name}", *about, *said]
+    path.write_text("\n".join(lines) + "\n", "ascii")
 
 
 def _reading(name: str, unit: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 Line = tuple[str, bytes]
 
@@ -17,9 +19,13 @@ def load(name: str) -> list[Line]:
 
 def sections(name: str) -> dict[str, list[Line]]:
     """Return the sections of a transcript by title, pauses as ``(".", b"seconds")``."""
+    return read(WIRE / f"{name}.txt")
+
+
+def read(path: Path) -> dict[str, list[Line]]:
+    """Return the sections of a transcript file by title."""
     found: dict[str, list[Line]] = {}
     title = ""
-    path = WIRE / f"{name}.txt"
     for number, line in enumerate(path.read_text("ascii").splitlines(), start=1):
         if line.startswith("## "):
             title = line[3:]
@@ -28,6 +34,18 @@ def sections(name: str) -> dict[str, list[Line]]:
             found.setdefault(title, []).append((line[0], unescape(line[2:])))
         elif line.strip() and not line.startswith("#"):
             raise ValueError(f"{path.name}:{number}: begin with >, <, . or #: {line!r}")
+    return found
+
+
+def facts(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what a captured file says of each section: ``# key: JSON`` by title."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in path.read_text("ascii").splitlines():
+        if line.startswith("## "):
+            found[line[3:]] = {}
+        elif found and line.startswith("# "):
+            key, _, value = line[2:].partition(": ")
+            found[list(found)[-1]][key] = json.loads(value)
     return found
 
 
