@@ -24,6 +24,11 @@ is lost or cannot be read: that is `Link.again`, and the only place for it. An a
 never asked again here; see `acts`. After an answer that did not come the link must
 have been silent for `quiet` seconds before anything else is asked, so that a late
 answer is not taken for the next one's.
+
+Several instruments on one port
+-------------------------------
+Each has a link of its own, with its own name and patience; `Link.join` puts them on one
+wire: one port, one lock, open for as long as one of them wants it to be.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import serial
@@ -69,6 +74,22 @@ class Identity:
     model: str
     serial: str = ""
     firmware: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Wire:
+    """What the links on one port have in common.
+
+    ``users`` are those that hold it open; ``opened`` counts how often it was opened.
+    """
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    port: serial.SerialBase | None = None
+    waiting: bytearray = field(default_factory=bytearray)
+    doubt: float = 0.0
+    opened: int = 0
+    users: set[Link] = field(default_factory=set)
 
 
 class Link:
@@ -110,29 +131,38 @@ class Link:
         self.place = f"{name} ({url})" if name else url
         self.witness: Callable[[str, bytes], None] | None = None
         """Told of all that is said: ``>`` by us, ``<`` by the instrument."""
-        self.lock = threading.RLock()
-        """Held over a question and its answer; take it to keep several together."""
-        self._settings = {
+        self.settings = {
             "baudrate": baudrate,
             "bytesize": bytesize,
             "parity": parity,
             "stopbits": stopbits,
         }
-        self._writing = threading.Lock()
-        self._port: serial.SerialBase | None = None
-        self._waiting = bytearray()
-        self._doubt = 0.0
+        self._wire = Wire()
+        self._lost_at = 0
         self._interrupted = 0
+
+    def join(self, other: Link) -> None:
+        """Be on the wire of another link from now on; neither is open yet."""
+        if self.settings != other.settings:
+            raise ValueError(f"{self.place}: other serial settings than {other.place}")
+        self._wire = other._wire
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held over a question and its answer; take it to keep several together."""
+        return self._wire.lock
 
     @property
     def is_open(self) -> bool:
         """Whether the port is held; an unplugged cable is only noticed by asking."""
-        return self._port is not None
+        return self in self._wire.users and self._wire.port is not None
 
     def open(self) -> None:
         """Take the port for us alone; nothing is sent."""
+        wire = self._wire
         with self.lock:
-            if self._port is not None:
+            if wire.port is not None:
+                wire.users.add(self)
                 return
             with self._lost():
                 port = serial.serial_for_url(
@@ -142,22 +172,28 @@ class Link:
                     write_timeout=WRITING,
                     exclusive=True,
                 )
-                port.apply_settings(self._settings)
+                port.apply_settings(self.settings)
                 try:
                     port.open()
                 except termios.error as error:
                     if error.args[0] != errno.EINVAL:
                         raise
-                    _open_by_way_of_another_speed(port, self._settings)
-            self._waiting.clear()
-            self._doubt = 0.0
+                    _open_by_way_of_another_speed(port, self.settings)
+            wire.waiting.clear()
+            wire.doubt = 0.0
+            wire.opened += 1
             self.lost = False
-            self._port = port
+            wire.port = port
+            wire.users.add(self)
 
     def reopen(self, within: float) -> None:
         """Open a port that has gone, as soon as it is there, in so many real seconds."""
         deadline = time.monotonic() + within
-        self.close()
+        with self.lock:
+            # Another link of this wire may have opened the port again already.
+            if self._wire.opened == self._lost_at:
+                self._let_go()
+            self.close()
         while True:
             try:
                 self.open()
@@ -170,9 +206,17 @@ class Link:
                 return
 
     def close(self) -> None:
-        """Let the port go; a question under way in another thread fails at once."""
-        port, self._port = self._port, None
+        """Let the port go; a question under way in another thread fails at once.
+
+        It stays open for other links of the same wire that have it open.
+        """
+        self._wire.users.discard(self)
         self.lost = False
+        if not self._wire.users:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        port, self._wire.port = self._wire.port, None
         if port is not None:
             with contextlib.suppress(*_GONE, AttributeError):
                 port.cancel_read()
@@ -181,18 +225,18 @@ class Link:
             with contextlib.suppress(*_GONE):
                 port.close()
 
-    def again(self, ask: Callable[[], Answer]) -> Answer:
+    def again(self, ask: Callable[[], Answer], times: int = AGAIN) -> Answer:
         """Return what ``ask`` returns; have it asked again if the answer is lost.
 
         Only for what changes nothing, however often it is said. ``ask`` reads the
         answer as well, so that one that does not fit is a lost one.
         """
         interrupted = self._interrupted
-        for _ in range(AGAIN):
+        for _ in range(times):
             try:
                 return ask()
             except (LinkTimeout, BadReply) as error:
-                self._doubt = max(self._doubt, SILENCE)
+                self._wire.doubt = max(self._wire.doubt, SILENCE)
                 if self._interrupted != interrupted:
                     raise
                 log.info("asked again: %s", error)
@@ -224,8 +268,8 @@ class Link:
         The deadline is for all of them together.
         """
         with self.lock:
-            if self._doubt:
-                self.settle(self._doubt)
+            if self._wire.doubt:
+                self.settle(self._wire.doubt)
             self.flush()
             self.tell(question)
             complaint = f"{show(question)} was not answered"
@@ -242,7 +286,7 @@ class Link:
         """
         with contextlib.nullcontext() if urgent else self.lock, self._lost():
             port = self._opened()
-            if not self._writing.acquire(timeout=WRITING):
+            if not self._wire.writing.acquire(timeout=WRITING):
                 raise LinkError(
                     f"{self.place}: {show(message)} cannot be sent: another message "
                     f"has not been taken for {WRITING:g} s"
@@ -251,7 +295,7 @@ class Link:
                 self._told(">", message)
                 port.write(message)
             finally:
-                self._writing.release()
+                self._wire.writing.release()
 
     def read(self, end: bytes = b"\n", timeout: float | None = None) -> bytes:
         """Return the next bytes up to ``end``, without it."""
@@ -269,13 +313,25 @@ class Link:
             complaint = f"nothing that ends in {show(end)} came"
             return self._lines(last, end, timeout, complaint)
 
+    def take(self, count: int, timeout: float | None = None) -> bytes:
+        """Return the next ``count`` bytes: of a frame that tells its own length."""
+        allowed = self.timeout if timeout is None else timeout
+        waiting = self._wire.waiting
+        with self.lock:
+            deadline = time.monotonic() + allowed
+            while len(waiting) < count:
+                self._receive(deadline, f"{count} bytes did not come in {allowed:g} s")
+            answer = bytes(waiting[:count])
+            del waiting[:count]
+        return answer
+
     def settle(self, quiet: float) -> None:
         """Throw away what comes until nothing has come for ``quiet`` real seconds."""
         with self.lock:
             given_up = time.monotonic() + SETTLING + quiet
             silent_since = time.monotonic()
-            self._doubt = 0.0
-            self._waiting.clear()
+            self._wire.doubt = 0.0
+            self._wire.waiting.clear()
             while (now := time.monotonic()) < given_up:
                 if now - silent_since >= quiet:
                     return
@@ -287,7 +343,7 @@ class Link:
     def flush(self) -> None:
         """Throw away what has come and was not read."""
         with self.lock, self._lost():
-            self._waiting.clear()
+            self._wire.waiting.clear()
             port = self._opened()
             given_up = time.monotonic() + SILENCE
             while port.in_waiting and time.monotonic() < given_up:
@@ -309,14 +365,14 @@ class Link:
             if last(lines[-1]):
                 return lines
             if time.monotonic() >= deadline:
-                self._doubt = self.quiet
+                self._wire.doubt = self.quiet
                 raise LinkTimeout(
                     f"{self.place}: {complaint}; {len(lines)} lines came, the last "
                     f"{show(lines[-1])}"
                 )
 
     def _read(self, end: bytes, deadline: float, complaint: str) -> bytes:
-        waiting = self._waiting
+        waiting = self._wire.waiting
         searched = 0
         while (found := waiting.find(end, searched)) < 0:
             if len(waiting) > LONGEST_ANSWER:
@@ -324,19 +380,8 @@ class Link:
                     f"{self.place}: {len(waiting)} bytes came and no {show(end)}; "
                     f"they begin {show(bytes(waiting[:40]))}"
                 )
-            if time.monotonic() >= deadline:
-                came = f"; so far came {show(bytes(waiting))}" if waiting else ""
-                waiting.clear()
-                self._doubt = self.quiet
-                raise LinkTimeout(f"{self.place}: {complaint}{came}")
             searched = max(0, len(waiting) - len(end) + 1)
-            with self._lost():
-                port = self._opened()
-                came = port.read(1)
-                if more := port.in_waiting:
-                    came += port.read(more)
-                self._told("<", came)
-                waiting += came
+            self._receive(deadline, complaint)
         answer = bytes(waiting[:found])
         del waiting[: found + len(end)]
         return answer
@@ -345,17 +390,34 @@ class Link:
         if self.witness is not None and data:
             self.witness(direction, data)
 
+    def _receive(self, deadline: float, complaint: str) -> None:
+        """Wait a moment for more bytes, unless the deadline has passed."""
+        waiting = self._wire.waiting
+        if time.monotonic() >= deadline:
+            came = f"; so far came {show(bytes(waiting))}" if waiting else ""
+            waiting.clear()
+            self._wire.doubt = self.quiet
+            raise LinkTimeout(f"{self.place}: {complaint}{came}")
+        with self._lost():
+            port = self._opened()
+            came = port.read(1)
+            if more := port.in_waiting:
+                came += port.read(more)
+            self._told("<", came)
+            waiting += came
+
     def _opened(self) -> serial.SerialBase:
-        if self._port is None:
+        if self._wire.port is None:
             raise LinkError(f"{self.place}: the port is not open")
-        return self._port
+        return self._wire.port
 
     @contextlib.contextmanager
     def _lost(self) -> Iterator[None]:
         try:
             yield
         except _GONE as error:
-            self.lost = self._port is not None
+            self.lost = self._wire.port is not None
+            self._lost_at = self._wire.opened
             raise LinkError(f"{self.place}: link lost: {error}") from error
         except ValueError as error:  # pyserial refuses a URL or a setting
             raise LinkError(f"{self.place}: not a port: {error}") from error

@@ -257,6 +257,26 @@ def build_device(lab: Lab, name: str, clock: Clock, ports: Path | None = None) -
     return made(name, port=port_of(lab, name, ports), settings=settings, clock=clock)
 
 
+def build_devices(
+    lab: Lab, clock: Clock, ports: Path | None = None
+) -> dict[str, Any]:
+    """Build every instrument's device; opens nothing.
+
+    Those on one port are put on one wire, those of one station are told of each other.
+    """
+    devices = {name: build_device(lab, name, clock, ports) for name in lab.instruments}
+    first: dict[str, Any] = {}
+    for name, device in devices.items():
+        other = first.setdefault(port_of(lab, name, ports), device)
+        if other is not device:
+            device.link.join(other.link)
+    for station in lab.stations.values():
+        together = {role: devices[name] for role, name in station.instruments.items()}
+        for device in together.values():
+            device.meet(together)
+    return devices
+
+
 def port_of(lab: Lab, name: str, ports: Path | None = None) -> str:
     """Return the port (or folder) of an instrument, with relative ones resolved."""
     port = lab.instruments[name].port

@@ -13,6 +13,8 @@ from tests.transcripts import sections
 SPECS: dict[str, dict[str, Any]] = {
     "grbl": {"panel": "grbl", "start": [-250, -200, -20]},
     "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
+    "cavro_oem": {"panel": "cavro", "syringe": 1000.0, "ports": 9},
+    "cavro_xlp": {"panel": "cavro", "syringe": 1000.0, "ports": 9, "model": "XLP6000"},
     "odrive": {"panel": "odrive", "slot": "chuck"},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
