@@ -82,7 +82,9 @@ class Oem:
             Also when the link was interrupted meanwhile: after a stop nothing is repeated.
         """
         frames = [self._next(link, address, text)]
-        frames.append(oem_frame(address, text, self._number, repeat=True, place=link.place))
+        frames.append(
+            oem_frame(address, text, self._number, repeat=True, place=link.place)
+        )
         allowed = [SILENCE, link.timeout]
 
         def once() -> DtAnswer:

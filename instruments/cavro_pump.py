@@ -174,9 +174,7 @@ class CavroClient:
 
     def act(self, data: str) -> DtAnswer:
         """Return the answer to what must be executed only once."""
-        return self._without_data(
-            data, self.framing.act(self.link, self.address, data)
-        )
+        return self._without_data(data, self.framing.act(self.link, self.address, data))
 
     def _without_data(self, data: str, answer: DtAnswer) -> DtAnswer:
         if answer.data:
@@ -358,7 +356,9 @@ class Pump(Instrument):
             try:
                 client.resolution()
             except BadReply as error:
-                raise WrongModel(f"{error}; the lab file promises an XLP6000") from error
+                raise WrongModel(
+                    f"{error}; the lab file promises an XLP6000"
+                ) from error
             return
         answer = self.link.again(lambda: client.ask("?28"))
         if answer.data.isdecimal():
@@ -378,7 +378,9 @@ class Pump(Instrument):
             self._initialise(cancelled)
         client.fine()
         if self.settings.model == "XLP6000" and (mode := client.resolution()) != FINE:
-            raise Fault(f"{self.where}: resolution is N{mode}, not N{FINE} as it was told")
+            raise Fault(
+                f"{self.where}: resolution is N{mode}, not N{FINE} as it was told"
+            )
         client.speed(self._pulses(self.settings.speed))
         if client.position() and "waste" in self.settings.valve:
             self._turn("waste", cancelled)

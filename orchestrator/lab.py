@@ -257,9 +257,7 @@ def build_device(lab: Lab, name: str, clock: Clock, ports: Path | None = None) -
     return made(name, port=port_of(lab, name, ports), settings=settings, clock=clock)
 
 
-def build_devices(
-    lab: Lab, clock: Clock, ports: Path | None = None
-) -> dict[str, Any]:
+def build_devices(lab: Lab, clock: Clock, ports: Path | None = None) -> dict[str, Any]:
     """Build every instrument's device; opens nothing.
 
     Those on one port are put on one wire, those of one station are told of each other.

@@ -266,19 +266,33 @@ class World:
         slot = self._slot_below_needle()
         if vial is not None:
             add(vial.parts, wet)
-        elif slot is None or slot.sample is None:
+        else:
+            self._pour(slot, wet, by)
+
+    def drip(self, target: str, parts: Mapping[str, float], by: str) -> None:
+        """Let a mixture out of a needle that stands over a slot, or in a vessel."""
+        if target not in self.slots:
+            self.give(target, parts, by)
+            return
+        self.bench.acted = True
+        wet = {one: p for one, p in parts.items() if one != "air" and p > TRACE}
+        if wet:
+            self._pour(self.slots[target], wet, by)
+
+    def _pour(self, slot: Slot | None, wet: Mapping[str, float], by: str) -> None:
+        if slot is None or slot.sample is None:
             place = slot.name if slot is not None else None
             self.bench.note(by, "spilled", slot=place, parts=rounded(wet))
-        else:
-            self.advance()
-            self._live(slot)
-            sample = slot.sample
-            sample.pour(wet, self.bench.now)
-            self.lived.setdefault(sample.name, self.bench.now)
-            self.bench.note(
-                by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
-            )
-            self._tick()
+            return
+        self.advance()
+        self._live(slot)
+        sample = slot.sample
+        sample.pour(wet, self.bench.now)
+        self.lived.setdefault(sample.name, self.bench.now)
+        self.bench.note(
+            by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
+        )
+        self._tick()
 
     @property
     def needle(self) -> Position:

@@ -191,7 +191,9 @@ def _check_shared(
     for key in bus:
         mine, its = getattr(one.settings, key), getattr(other.settings, key)
         if mine != its:
-            rule = f"{other.name} is on it with {key} {its}, so it cannot be {mine} here"
+            rule = (
+                f"{other.name} is on it with {key} {its}, so it cannot be {mine} here"
+            )
             raise source.refusal(where, one.port, rule)
 
 

@@ -15,6 +15,12 @@ SPECS: dict[str, dict[str, Any]] = {
     "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
     "cavro_oem": {"panel": "cavro", "syringe": 1000.0, "ports": 9},
     "cavro_xlp": {"panel": "cavro", "syringe": 1000.0, "ports": 9, "model": "XLP6000"},
+    "new_era": {
+        "panel": "new_era",
+        "syringe": 10000.0,
+        "contents": {"water": 9000.0},
+        "target": "beaker",
+    },
     "odrive": {"panel": "odrive", "slot": "chuck"},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
