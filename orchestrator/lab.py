@@ -140,10 +140,14 @@ class PlanParameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a plan wants: devices by role, and parameters by name."""
+    """What a plan wants: devices by role, and parameters by name.
+
+    ``optional`` are roles that a station may fill or not.
+    """
 
     roles: tuple[str, ...]
     parameters: Mapping[str, PlanParameter]
+    optional: tuple[str, ...] = ()
 
 
 def find(path: str) -> Any:
@@ -172,7 +176,7 @@ def signature_of(plan: Callable[..., Any]) -> Signature:
     name classes that are imported for type checking alone.
     """
     inner = inspect.unwrap(plan)
-    roles, parameters = [], {}
+    roles, optional, parameters = [], [], {}
     for name, one in inspect.signature(inner).parameters.items():
         if one.kind is inspect.Parameter.KEYWORD_ONLY:
             scope = SimpleNamespace(__annotations__={name: one.annotation})
@@ -182,7 +186,9 @@ def signature_of(plan: Callable[..., Any]) -> Signature:
             parameters[name] = _parameter(name, hint, required)
         elif one.default is inspect.Parameter.empty:
             roles.append(name)
-    return Signature(tuple(roles), parameters)
+        else:
+            optional.append(name)
+    return Signature(tuple(roles), parameters, tuple(optional))
 
 
 def _parameter(name: str, hint: Any, required: bool) -> PlanParameter:
@@ -332,7 +338,9 @@ def build_plan(
         The station's devices, by role.
     """
     arguments = resolve(lab, station, operation, parameters)
-    roles = [devices[role] for role in signature(operation).roles]
+    wanted = signature(operation)
+    roles = [devices[role] for role in wanted.roles]
+    arguments |= {role: devices[role] for role in wanted.optional if role in devices}
     return functools.partial(plan_of(operation), *roles, **arguments)
 
 

@@ -41,6 +41,9 @@ class Slot:
     at: Position
     sample: Sample | None = None
     heat: Callable[[], float] | None = None
+    suction: bool | None = None
+    """Whether vacuum holds what lies here; None where nothing needs to."""
+    turning: bool = False
     arrivals: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -109,6 +112,9 @@ class World:
         if slot is None or slot.sample is None:
             self.bench.note(by, "gripped nothing", at=position)
             return
+        if slot.suction:
+            self.bench.note(by, "slipped off", sample=slot.sample.name, slot=slot.name)
+            return
         self.bench.acted = True
         self._live(slot)
         self.carried, slot.sample = slot.sample, None
@@ -133,6 +139,24 @@ class World:
         self._tick()
         for call in slot.arrivals:
             call()
+
+    def suck(self, slot: str, on: bool, by: str) -> None:
+        """Have vacuum hold what lies in a slot, or no more."""
+        self.slot(slot).suction = on
+        self._fly(self.slot(slot), by)
+
+    def turn(self, slot: str, turning: bool, by: str) -> None:
+        """Have what lies in a slot turn, or stand."""
+        self.slot(slot).turning = turning
+        self._fly(self.slot(slot), by)
+
+    def _fly(self, slot: Slot, by: str) -> None:
+        """Let go of a sample that turns and that nothing holds: it is lost."""
+        if slot.turning and slot.suction is False and slot.sample is not None:
+            self.bench.acted = True
+            self._live(slot)
+            self.bench.note(by, "flew off", sample=slot.sample.name, slot=slot.name)
+            slot.sample = None
 
     def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
         """Tell the sample in a slot that it was spun; the chuck is at rest again."""

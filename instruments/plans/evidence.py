@@ -197,7 +197,9 @@ def infuse(traces: Traces) -> Verdict:
         return Verdict(Outcome.DID_NOT, "nothing had been infused")
     poured = traces.survey.get("syringe_pump", {}).get("infused_uL")
     if poured is None:
-        question = "Was the liquid infused? It happened: all of it. It did not: nothing."
+        question = (
+            "Was the liquid infused? It happened: all of it. It did not: nothing."
+        )
         why = "the pump does not tell how much it has infused"
         return Verdict(Outcome.UNKNOWN, why, question=question)
     volume = float(traces.parameters["volume"])

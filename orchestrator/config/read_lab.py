@@ -316,6 +316,7 @@ def _roles(
         if operation not in OPERATIONS:
             rule = f"no such operation: {near(operation, OPERATIONS)}"
             raise source.refusal(place, operation, rule)
+        wanted.update(signature(operation).optional)
         for role in signature(operation).roles:
             wanted.add(role)
             if role not in one.instruments:

@@ -21,6 +21,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "contents": {"water": 9000.0},
         "target": "beaker",
     },
+    "relay": {"panel": "relay", "vacuum": {1: "chuck"}},
     "odrive": {"panel": "odrive", "slot": "chuck"},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
