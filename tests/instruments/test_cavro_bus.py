@@ -399,7 +399,11 @@ def test_a_port_that_two_pumps_lost_is_taken_up_by_both(
     ("old", "new", "rule"),
     [
         ("address: 15", "address: 1", "both have address 1: give each its own"),
-        ("framing: oem\n    address", "address", "with framing oem, so it cannot be dt"),
+        (
+            "framing: oem\n    address",
+            "address",
+            "with framing oem, so it cannot be dt",
+        ),
         ("address: 15", "address: 16", "address 16 is outside 1 to 15"),
         ("address: 15", "address: 0", "switch position 0 is address 1"),
         ("address: 15", "address: 2\n    baudrate: 38400", "with baudrate 9600"),
@@ -430,7 +434,6 @@ def test_links_of_other_settings_are_not_put_on_one_wire() -> None:
     slow, fast = Link("port", baudrate=9600), Link("port", baudrate=38400)
     with pytest.raises(ValueError, match="other serial settings"):
         slow.join(fast)
-
 
 
 def test_a_bench_with_two_pumps_of_one_address_is_refused(tmp_path: Path) -> None:
