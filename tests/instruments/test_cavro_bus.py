@@ -251,7 +251,7 @@ def test_a_stopped_pump_that_talks_oem_is_initialised_again(
 
 
 def test_a_pump_that_has_heard_a_frame_does_not_hear_dt(
-    pumps: RunningBench, wire: tuple[Pump, Cable]
+    wire: tuple[Pump, Cable],
 ) -> None:
     wire[0].disconnect()
     deaf = make(str(wire[1].path))

@@ -38,23 +38,11 @@ from tests.instruments.peer import Peer
 from tests.instruments.test_transcripts import playing, settles
 from tests.transcripts import sections
 
-SPEED = 200.0
+SPEED = 20.0
+PAIRS = 12
+"""Chucks with a vacuum on the bench: a sample that flew off is gone."""
 TOLD = sections("relay")
 LONG = Spin(3000.0, 3000.0, 600.0)
-SPEC = {
-    "instruments": {
-        "vacuum": {
-            "panel": "relay",
-            "port": "ports/vacuum",
-            "vacuum": {1: "chuck"},
-        },
-        "spin_coater": {
-            "panel": "odrive",
-            "port": "ports/spin_coater",
-            "slot": "chuck",
-        },
-    },
-}
 Run = Callable[[Any], list[tuple[str, dict[str, Any]]]]
 
 
@@ -129,77 +117,110 @@ def test_a_channel_that_is_not_there_is_refused() -> None:
 
 @dataclass
 class Chuck:
-    """A chuck with its vacuum, on a bench of its own, with a sample on it."""
+    """A chuck with its vacuum, and with a sample on it."""
 
     bench: RunningBench
+    number: int
     coater: SpinCoater
     vacuum: Vacuum
     cable: Cable
 
-    def events(self) -> list[tuple[str, str]]:
+    def events(self) -> list[str]:
         """What both did, in the order of bench time."""
         lines = [
-            (line["t"], name, line["event"])
-            for name in ("vacuum", "spin_coater")
+            (line["t"], line["event"])
+            for name in (f"vacuum{self.number}", f"coater{self.number}")
             for line in self.bench.journal(name)
         ]
-        return [
-            (name, event) for _, name, event in sorted(lines, key=lambda one: one[0])
-        ]
+        return [event for _, event in sorted(lines, key=lambda one: one[0])]
 
     def told(self, *known: str) -> list[str]:
-        return [event for _, event in self.events() if event in known]
+        return [event for event in self.events() if event in known]
 
     def spinning(self) -> bool:
         return self.coater.client.estimates()[1] > 5.0
 
-    def state(self, *rules: dict[str, Any]) -> None:
-        """Have faults from now on."""
+    def state(self, instrument: str, command: str, after: int) -> None:
+        """Have the instrument break at one of its messages from now on."""
+        rule = {
+            "instrument": f"{instrument}{self.number}",
+            "kind": "device_fault",
+            "command": command,
+            "after": after,
+        }
         path = self.bench.directory / "faults.json"
-        path.with_suffix(".new").write_text(json.dumps(rules))
+        path.with_suffix(".new").write_text(json.dumps([rule]))
         path.with_suffix(".new").replace(path)
-        assert settles(
-            lambda: any(
-                line["event"] == "faults stated"
-                for rule in rules
-                for line in self.bench.journal(rule["instrument"])
-            )
-        )
+        assert settles(lambda: "faults stated" in self.events())
+
+
+def on_bench(number: int) -> dict[str, dict[str, Any]]:
+    return {
+        f"vacuum{number}": {
+            "panel": "relay",
+            "port": f"ports/vacuum{number}",
+            "vacuum": {1: f"chuck{number}"},
+        },
+        f"coater{number}": {
+            "panel": "odrive",
+            "port": f"ports/coater{number}",
+            "slot": f"chuck{number}",
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def chucks(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningBench, Iterator[int]]]:
+    directory = tmp_path_factory.mktemp("chucks")
+    spec = yaml.safe_load(
+        (ROOT / "lab_configs" / "sim_bench" / "bench.yaml").read_text()
+    )
+    numbers = range(1, PAIRS + 1)
+    spec = {
+        "chemistry": spec["chemistry"],
+        "slots": {
+            f"chuck{one}": {"at": [-30.0 * one, -60.0, -80.0], "substrates": 1}
+            for one in numbers
+        },
+        "instruments": {k: v for one in numbers for k, v in on_bench(one).items()},
+    }
+    file = directory / "bench.yaml"
+    file.write_text(yaml.safe_dump(spec))
+    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
+    with subprocess.Popen(
+        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any(line.strip() == "ready" for line in process.stdout)
+            yield RunningBench(directory, process), iter(numbers)
+        finally:
+            process.kill()
 
 
 @pytest.fixture
-def chuck(tmp_path: Path) -> Iterator[Chuck]:
-    chemistry = yaml.safe_load(
-        (ROOT / "lab_configs" / "sim_bench" / "bench.yaml").read_text()
-    )["chemistry"]
-    slots = {"chuck": {"at": [-100.0, -60.0, -80.0], "substrates": 1}}
-    file = tmp_path / "bench.yaml"
-    file.write_text(yaml.safe_dump({**SPEC, "slots": slots, "chemistry": chemistry}))
-    words = [sys.executable, "-m", "sims", str(file), "--dir", str(tmp_path)]
+def chuck(
+    chucks: tuple[RunningBench, Iterator[int]], tmp_path: Path
+) -> Iterator[Chuck]:
+    bench, numbers = chucks
+    number = next(numbers)
+    clock = Clock(SPEED)
     with ExitStack() as stack:
-        process = stack.enter_context(
-            subprocess.Popen(
-                [*words, "--speed", str(SPEED)],
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-            )
+        cable = stack.enter_context(
+            Cable(bench.port(f"vacuum{number}"), tmp_path / "cable")
         )
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        assert any(line.strip() == "ready" for line in process.stdout)
-        bench = RunningBench(tmp_path, process)
-        cable = stack.enter_context(Cable(bench.port("vacuum"), tmp_path / "cable"))
-        clock = Clock(SPEED)
         vacuum = Vacuum(
             "vacuum", port=str(cable.path), settings=VacuumSettings(), clock=clock
         )
         coater = SpinCoater(
             "coater",
-            port=bench.port("spin_coater"),
-            settings=SpinCoaterSettings(8000.0),
+            port=bench.port(f"coater{number}"),
+            settings=SpinCoaterSettings(8000.0, watchdog=0.0),
             clock=clock,
         )
+        coater.link.timeout = 2.0  # a busy computer is no bad cable
         station: dict[str, Any] = {"spin_coater": coater, "vacuum": vacuum}
         for device in station.values():
             stack.callback(device.disconnect)
@@ -207,7 +228,7 @@ def chuck(tmp_path: Path) -> Iterator[Chuck]:
             device.connect()
         for device in station.values():
             device.prepare()
-        yield Chuck(bench, coater, vacuum, cable)
+        yield Chuck(bench, number, coater, vacuum, cable)
 
 
 def test_a_plan_holds_spins_and_releases_at_rest(chuck: Chuck, run: Run) -> None:
@@ -218,8 +239,9 @@ def test_a_plan_holds_spins_and_releases_at_rest(chuck: Chuck, run: Run) -> None
     assert chuck.told("closed", "opened", "spinning", "rest", "flew off") == [
         "closed", "spinning", "rest", "opened",
     ]  # fmt: skip
-    (spun,) = (e for e in chuck.bench.journal("spin_coater") if e["event"] == "spun")
-    assert spun["sample"] == "chuck"
+    journal = chuck.bench.journal(f"coater{chuck.number}")
+    (spun,) = (line for line in journal if line["event"] == "spun")
+    assert spun["sample"] == f"chuck{chuck.number}"
     assert any(name == "event" for name, _ in documents)
     assert chuck.vacuum.suction.get() == "off"
 
@@ -280,14 +302,7 @@ def test_a_release_and_a_spin_at_once_lose_no_sample(chuck: Chuck) -> None:
 def test_a_plan_whose_motor_fails_releases_when_the_chuck_has_run_out(
     chuck: Chuck, run: Run
 ) -> None:
-    chuck.state(
-        {
-            "instrument": "spin_coater",
-            "kind": "device_fault",
-            "command": "f 0",
-            "after": 40,
-        }
-    )
+    chuck.state("coater", "f 0", after=40)
     with pytest.raises(FailedStatus) as failed:
         run(
             spin(
@@ -306,14 +321,7 @@ def test_a_plan_whose_motor_fails_releases_when_the_chuck_has_run_out(
 
 def test_a_spin_ends_when_the_vacuum_is_lost(chuck: Chuck) -> None:
     chuck.vacuum.suction.set("on").wait(timeout=10)
-    chuck.state(
-        {
-            "instrument": "vacuum",
-            "kind": "device_fault",
-            "command": "status",
-            "after": 30,
-        }
-    )
+    chuck.state("vacuum", "status", after=30)
     with pytest.raises(Fault, match=r"no vacuum: .* in mid-spin"):
         chuck.coater.spin.set(LONG).wait(timeout=20)
     assert chuck.coater.stopped
