@@ -24,6 +24,11 @@ is lost or cannot be read: that is `Link.again`, and the only place for it. An a
 never asked again here; see `acts`. After an answer that did not come the link must
 have been silent for `quiet` seconds before anything else is asked, so that a late
 answer is not taken for the next one's.
+
+Several instruments on one port
+-------------------------------
+Each has a link of its own, with its own name and patience; `Link.join` puts them on one
+wire: one port, one lock, open for as long as one of them wants it to be.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import serial
@@ -69,6 +74,22 @@ class Identity:
     model: str
     serial: str = ""
     firmware: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Wire:
+    """What the links on one port have in common.
+
+    ``users`` are those that hold it open; ``opened`` counts how often it was opened.
+    """
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    port: serial.SerialBase | None = None
+    waiting: bytearray = field(default_factory=bytearray)
+    doubt: float = 0.0
+    opened: int = 0
+    users: set[Link] = field(default_factory=set)
 
 
 class Link:
@@ -110,25 +131,32 @@ class Link:
         self.place = f"{name} ({url})" if name else url
         self.witness: Callable[[str, bytes], None] | None = None
         """Told of all that is said: ``>`` by us, ``<`` by the instrument."""
-        self.lock = threading.RLock()
-        """Held over a question and its answer; take it to keep several together."""
-        self._settings = {
+        self.settings = {
             "baudrate": baudrate,
             "bytesize": bytesize,
             "parity": parity,
             "stopbits": stopbits,
         }
-        self._writing = threading.Lock()
+        self._wire = Wire()
         self._losing = _Losing(self)
-        self._port: serial.SerialBase | None = None
-        self._waiting = bytearray()
-        self._doubt = 0.0
+        self._lost_at = 0
         self._interrupted = 0
+
+    def join(self, other: Link) -> None:
+        """Be on the wire of another link from now on; neither is open yet."""
+        if self.settings != other.settings:
+            raise ValueError(f"{self.place}: other serial settings than {other.place}")
+        self._wire = other._wire
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held over a question and its answer; take it to keep several together."""
+        return self._wire.lock
 
     @property
     def is_open(self) -> bool:
         """Whether the port is held; an unplugged cable is only noticed by asking."""
-        return self._port is not None
+        return self in self._wire.users and self._wire.port is not None
 
     @property
     def port(self) -> serial.SerialBase:
@@ -137,8 +165,10 @@ class Link:
 
     def open(self) -> None:
         """Take the port for us alone; nothing is sent."""
+        wire = self._wire
         with self.lock:
-            if self._port is not None:
+            if wire.port is not None:
+                wire.users.add(self)
                 return
             with self._losing:
                 port = serial.serial_for_url(
@@ -148,22 +178,28 @@ class Link:
                     write_timeout=WRITING,
                     exclusive=True,
                 )
-                port.apply_settings(self._settings)
+                port.apply_settings(self.settings)
                 try:
                     port.open()
                 except termios.error as error:
                     if error.args[0] != errno.EINVAL:
                         raise
-                    _open_by_way_of_another_speed(port, self._settings)
-            self._waiting.clear()
-            self._doubt = 0.0
+                    _open_by_way_of_another_speed(port, self.settings)
+            wire.waiting.clear()
+            wire.doubt = 0.0
+            wire.opened += 1
             self.lost = False
-            self._port = port
+            wire.port = port
+            wire.users.add(self)
 
     def reopen(self, within: float) -> None:
         """Open a port that has gone, as soon as it is there, in so many real seconds."""
         deadline = time.monotonic() + within
-        self.close()
+        with self.lock:
+            # Another link of this wire may have opened the port again already.
+            if self._wire.opened == self._lost_at:
+                self._let_go()
+            self.close()
         while True:
             try:
                 self.open()
@@ -176,9 +212,17 @@ class Link:
                 return
 
     def close(self) -> None:
-        """Let the port go; a question under way in another thread fails at once."""
-        port, self._port = self._port, None
+        """Let the port go; a question under way in another thread fails at once.
+
+        It stays open for other links of the same wire that have it open.
+        """
+        self._wire.users.discard(self)
         self.lost = False
+        if not self._wire.users:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        port, self._wire.port = self._wire.port, None
         if port is not None:
             with contextlib.suppress(*_GONE, AttributeError):
                 port.cancel_read()
@@ -187,18 +231,18 @@ class Link:
             with contextlib.suppress(*_GONE):
                 port.close()
 
-    def again(self, ask: Callable[[], Answer]) -> Answer:
+    def again(self, ask: Callable[[], Answer], times: int = AGAIN) -> Answer:
         """Return what ``ask`` returns; have it asked again if the answer is lost.
 
         Only for what changes nothing, however often it is said. ``ask`` reads the
         answer as well, so that one that does not fit is a lost one.
         """
         interrupted = self._interrupted
-        for _ in range(AGAIN):
+        for _ in range(times):
             try:
                 return ask()
             except (LinkTimeout, BadReply) as error:
-                self._doubt = max(self._doubt, SILENCE)
+                self._wire.doubt = max(self._wire.doubt, SILENCE)
                 if self._interrupted != interrupted:
                     raise
                 log.info("asked again: %s", error)
@@ -252,7 +296,7 @@ class Link:
             self._ask(question)
             allowed = self.timeout if timeout is None else timeout
             deadline = time.monotonic() + allowed
-            waiting = self._waiting
+            waiting = self._wire.waiting
             while not 0 < (whole := length(bytes(waiting))) <= len(waiting):
                 if not self._receive(deadline):
                     raise self._late(f"{show(question)} was not answered", allowed)
@@ -262,8 +306,8 @@ class Link:
 
     def _ask(self, question: bytes) -> None:
         """Send a question on a link on which nothing else can be taken for its answer."""
-        if self._doubt:
-            self.settle(self._doubt)
+        if self._wire.doubt:
+            self.settle(self._wire.doubt)
         self.flush()
         self.tell(question)
 
@@ -275,7 +319,7 @@ class Link:
         """
         with contextlib.nullcontext() if urgent else self.lock, self._losing:
             port = self._opened()
-            if not self._writing.acquire(timeout=WRITING):
+            if not self._wire.writing.acquire(timeout=WRITING):
                 raise LinkError(
                     f"{self.place}: {show(message)} cannot be sent: another message "
                     f"has not been taken for {WRITING:g} s"
@@ -284,7 +328,7 @@ class Link:
                 self._told(">", message)
                 port.write(message)
             finally:
-                self._writing.release()
+                self._wire.writing.release()
 
     def read(self, end: bytes = b"\n", timeout: float | None = None) -> bytes:
         """Return the next bytes up to ``end``, without it."""
@@ -301,13 +345,26 @@ class Link:
         with self.lock:
             return self._lines(last, end, timeout, b"")
 
+    def take(self, count: int, timeout: float | None = None) -> bytes:
+        """Return the next ``count`` bytes: of a frame that tells its own length."""
+        allowed = self.timeout if timeout is None else timeout
+        waiting = self._wire.waiting
+        with self.lock:
+            deadline = time.monotonic() + allowed
+            while len(waiting) < count:
+                if not self._receive(deadline):
+                    raise self._late(f"{count} bytes did not come", allowed)
+            answer = bytes(waiting[:count])
+            del waiting[:count]
+        return answer
+
     def settle(self, quiet: float) -> None:
         """Throw away what comes until nothing has come for ``quiet`` real seconds."""
         with self.lock:
             given_up = time.monotonic() + SETTLING + quiet
             silent_since = time.monotonic()
-            self._doubt = 0.0
-            self._waiting.clear()
+            self._wire.doubt = 0.0
+            self._wire.waiting.clear()
             while (now := time.monotonic()) < given_up:
                 if now - silent_since >= quiet:
                     return
@@ -319,7 +376,7 @@ class Link:
     def flush(self) -> None:
         """Throw away what has come and was not read."""
         with self.lock, self._losing:
-            self._waiting.clear()
+            self._wire.waiting.clear()
             port = self._opened()
             given_up = time.monotonic() + SILENCE
             while port.in_waiting and time.monotonic() < given_up:
@@ -354,15 +411,15 @@ class Link:
     ) -> LinkTimeout:
         """Return what to say of an answer that did not come; what came is thrown away."""
         came = f"; {len(lines)} lines came, the last {show(lines[-1])}" if lines else ""
-        if self._waiting:
-            came += f"; so far came {show(bytes(self._waiting))}"
-        self._waiting.clear()
-        self._doubt = self.quiet
+        if self._wire.waiting:
+            came += f"; so far came {show(bytes(self._wire.waiting))}"
+        self._wire.waiting.clear()
+        self._wire.doubt = self.quiet
         return LinkTimeout(f"{self.place}: {what} within {allowed:g} s{came}")
 
     def _read(self, end: bytes, deadline: float) -> bytes | None:
         """Return the next bytes up to ``end``, None when it is too late for them."""
-        waiting = self._waiting
+        waiting = self._wire.waiting
         searched = 0
         while (found := waiting.find(end, searched)) < 0:
             if len(waiting) > LONGEST_ANSWER:
@@ -387,7 +444,7 @@ class Link:
             if more := port.in_waiting:
                 came += port.read(more)
             self._told("<", came)
-            self._waiting += came
+            self._wire.waiting += came
         return True
 
     def _told(self, direction: str, data: bytes) -> None:
@@ -395,9 +452,9 @@ class Link:
             self.witness(direction, data)
 
     def _opened(self) -> serial.SerialBase:
-        if self._port is None:
+        if self._wire.port is None:
             raise LinkError(f"{self.place}: the port is not open")
-        return self._port
+        return self._wire.port
 
 
 class _Losing:
@@ -415,6 +472,7 @@ class _Losing:
         link = self._link
         if isinstance(error, _GONE):
             link.lost = link.is_open
+            link._lost_at = link._wire.opened  # noqa: SLF001 - a part of it
             raise LinkError(f"{link.place}: link lost: {error}") from error
         if isinstance(error, ValueError):  # pyserial refuses a URL or a setting
             raise LinkError(f"{link.place}: not a port: {error}") from error

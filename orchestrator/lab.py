@@ -140,10 +140,14 @@ class PlanParameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a plan wants: devices by role, and parameters by name."""
+    """What a plan wants: devices by role, and parameters by name.
+
+    ``optional`` are roles that a station may fill or not.
+    """
 
     roles: tuple[str, ...]
     parameters: Mapping[str, PlanParameter]
+    optional: tuple[str, ...] = ()
 
 
 def find(path: str) -> Any:
@@ -172,7 +176,7 @@ def signature_of(plan: Callable[..., Any]) -> Signature:
     name classes that are imported for type checking alone.
     """
     inner = inspect.unwrap(plan)
-    roles, parameters = [], {}
+    roles, optional, parameters = [], [], {}
     for name, one in inspect.signature(inner).parameters.items():
         if one.kind is inspect.Parameter.KEYWORD_ONLY:
             scope = SimpleNamespace(__annotations__={name: one.annotation})
@@ -182,7 +186,9 @@ def signature_of(plan: Callable[..., Any]) -> Signature:
             parameters[name] = _parameter(name, hint, required)
         elif one.default is inspect.Parameter.empty:
             roles.append(name)
-    return Signature(tuple(roles), parameters)
+        else:
+            optional.append(name)
+    return Signature(tuple(roles), parameters, tuple(optional))
 
 
 def _parameter(name: str, hint: Any, required: bool) -> PlanParameter:
@@ -257,6 +263,24 @@ def build_device(lab: Lab, name: str, clock: Clock, ports: Path | None = None) -
     return made(name, port=port_of(lab, name, ports), settings=settings, clock=clock)
 
 
+def build_devices(lab: Lab, clock: Clock, ports: Path | None = None) -> dict[str, Any]:
+    """Build every instrument's device; opens nothing.
+
+    Those on one port are put on one wire, those of one station are told of each other.
+    """
+    devices = {name: build_device(lab, name, clock, ports) for name in lab.instruments}
+    first: dict[str, Any] = {}
+    for name, device in devices.items():
+        other = first.setdefault(port_of(lab, name, ports), device)
+        if other is not device:
+            device.link.join(other.link)
+    for station in lab.stations.values():
+        together = {role: devices[name] for role, name in station.instruments.items()}
+        for device in together.values():
+            device.meet(together)
+    return devices
+
+
 def port_of(lab: Lab, name: str, ports: Path | None = None) -> str:
     """Return the port (or folder) of an instrument, with relative ones resolved."""
     port = lab.instruments[name].port
@@ -314,7 +338,9 @@ def build_plan(
         The station's devices, by role.
     """
     arguments = resolve(lab, station, operation, parameters)
-    roles = [devices[role] for role in signature(operation).roles]
+    wanted = signature(operation)
+    roles = [devices[role] for role in wanted.roles]
+    arguments |= {role: devices[role] for role in wanted.optional if role in devices}
     return functools.partial(plan_of(operation), *roles, **arguments)
 
 

@@ -130,10 +130,10 @@ class Bench:
 
     def transmit(self, panel: Panel, data: bytes, after: float = 0.0) -> None:
         """Send bytes of a panel, in order, no faster than its baud rate."""
-        begin = max(self._now + after, self._arrived.get(panel.name, 0.0))
+        begin = max(self._now + after, self._arrived.get(panel.wire, 0.0))
         arrival = begin + 10.0 * len(data) / panel.baud
-        self._arrived[panel.name] = arrival
-        self.later(arrival - self._now, lambda: self.deliver(panel.name, data))
+        self._arrived[panel.wire] = arrival
+        self.later(arrival - self._now, lambda: self.deliver(panel.wire, data))
 
     def note(self, instrument: str, event: str, **facts: Any) -> None:
         """Write an event to an instrument's journal."""

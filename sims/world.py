@@ -43,6 +43,9 @@ class Slot:
     at: Position
     sample: Sample | None = None
     heat: Callable[[], float] | None = None
+    suction: bool | None = None
+    """Whether vacuum holds what lies here; None where nothing needs to."""
+    turning: bool = False
     arrivals: list[Callable[[], None]] = field(default_factory=list)
     loads: list[Callable[[], float]] = field(default_factory=list)
 
@@ -112,6 +115,9 @@ class World:
         if slot is None or slot.sample is None:
             self.bench.note(by, "gripped nothing", at=position)
             return
+        if slot.suction:
+            self.bench.note(by, "slipped off", sample=slot.sample.name, slot=slot.name)
+            return
         self.bench.acted = True
         self._live(slot)
         self.carried, slot.sample = slot.sample, None
@@ -136,6 +142,24 @@ class World:
         self._tick()
         for call in slot.arrivals:
             call()
+
+    def suck(self, slot: str, on: bool, by: str) -> None:
+        """Have vacuum hold what lies in a slot, or no more."""
+        self.slot(slot).suction = on
+        self._fly(self.slot(slot), by)
+
+    def turn(self, slot: str, turning: bool, by: str) -> None:
+        """Have what lies in a slot turn, or stand."""
+        self.slot(slot).turning = turning
+        self._fly(self.slot(slot), by)
+
+    def _fly(self, slot: Slot, by: str) -> None:
+        """Let go of a sample that turns and that nothing holds: it is lost."""
+        if slot.turning and slot.suction is False and slot.sample is not None:
+            self.bench.acted = True
+            self._live(slot)
+            self.bench.note(by, "flew off", sample=slot.sample.name, slot=slot.name)
+            slot.sample = None
 
     def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
         """Tell the sample in a slot that it was spun; the chuck is at rest again."""
@@ -282,19 +306,33 @@ class World:
         slot = self._slot_below_needle()
         if vial is not None:
             add(vial.parts, wet)
-        elif slot is None or slot.sample is None:
+        else:
+            self._pour(slot, wet, by)
+
+    def drip(self, target: str, parts: Mapping[str, float], by: str) -> None:
+        """Let a mixture out of a needle that stands over a slot, or in a vessel."""
+        if target not in self.slots:
+            self.give(target, parts, by)
+            return
+        self.bench.acted = True
+        wet = {one: p for one, p in parts.items() if one != "air" and p > TRACE}
+        if wet:
+            self._pour(self.slots[target], wet, by)
+
+    def _pour(self, slot: Slot | None, wet: Mapping[str, float], by: str) -> None:
+        if slot is None or slot.sample is None:
             place = slot.name if slot is not None else None
             self.bench.note(by, "spilled", slot=place, parts=rounded(wet))
-        else:
-            self.advance()
-            self._live(slot)
-            sample = slot.sample
-            sample.pour(wet, self.bench.now)
-            self.lived.setdefault(sample.name, self.bench.now)
-            self.bench.note(
-                by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
-            )
-            self._tick()
+            return
+        self.advance()
+        self._live(slot)
+        sample = slot.sample
+        sample.pour(wet, self.bench.now)
+        self.lived.setdefault(sample.name, self.bench.now)
+        self.bench.note(
+            by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
+        )
+        self._tick()
 
     @property
     def needle(self) -> Position:

@@ -39,7 +39,7 @@ def test_what_came_before_the_question_is_not_its_answer() -> None:
         link = Link(peer.path)
         link.open()
         peer.say(b"late\n")
-        while link._port is None or link._port.in_waiting < len(b"late\n"):
+        while link._wire.port is None or link._wire.port.in_waiting < len(b"late\n"):
             time.sleep(0.001)
         assert link.ask(b"now\n") == b"=now"
         link.close()
