@@ -299,7 +299,7 @@ class Link:
             waiting = self._wire.waiting
             while not 0 < (whole := length(bytes(waiting))) <= len(waiting):
                 if not self._receive(deadline):
-                    raise self._late(f"{show(question)} was not answered", allowed)
+                    raise self._too_late(f"{show(question)} was not answered", allowed)
             answer = bytes(waiting[:whole])
             del waiting[:whole]
             return answer
@@ -353,7 +353,7 @@ class Link:
             deadline = time.monotonic() + allowed
             while len(waiting) < count:
                 if not self._receive(deadline):
-                    raise self._late(f"{count} bytes did not come", allowed)
+                    raise self._too_late(f"{count} bytes did not come", allowed)
             answer = bytes(waiting[:count])
             del waiting[:count]
         return answer
@@ -404,9 +404,9 @@ class Link:
                     if question
                     else f"nothing that ends in {show(end)} came"
                 )
-                raise self._late(what, allowed, lines)
+                raise self._too_late(what, allowed, lines)
 
-    def _late(
+    def _too_late(
         self, what: str, allowed: float, lines: Sequence[bytes] = ()
     ) -> LinkTimeout:
         """Return what to say of an answer that did not come; what came is thrown away."""
