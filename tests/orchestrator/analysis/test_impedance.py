@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchestrator.analysis.circuits import fits, possible
+from orchestrator.analysis.circuit_fit import fits, possible
 from orchestrator.analysis.impedance import Bulk, Geometry, Ohms, bulk, conductivity
 from orchestrator.analysis.spectrum import Spectrum
 from tests.orchestrator.analysis.cells import VACUUM, Cell, spectrum, sweep
