@@ -124,8 +124,17 @@ PLANNERS: dict[str, str] = {
 OUTLETS = ("needle", "waste")
 """Ports of a pump's valve that no liquid comes from."""
 
-PORTION_KEYS = {"liquid": "", "volume": "uL", "concentration": "mol/L", "diluent": ""}
+AMOUNTS = {"volume": "uL", "mass": "mg", "molality": "mol/kg", "mass_ratio": "percent"}
+"""How a recipe says how much: a volume, or the mass of what is dissolved, or its amount
+or its mass for the mass of what an earlier step (``of``) has dispensed."""
+
+PORTION_KEYS = {"liquid": "", **AMOUNTS, "of": "", "concentration": "mol/L", "diluent": ""}
 """What a recipe says of a plan's portions, each with its unit."""
+
+PORTION = ("liquid", "source", "volume")
+"""What every portion of a compiled step says; volume in uL."""
+CONTENT = ("mass", "solute", "amount")
+"""What it may say beside: mg of it, mg and mmol of what is dissolved in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +226,7 @@ def required_keys(operation: str) -> set[str]:
     wanted = signature(operation).parameters.values()
     plain = {p.name for p in wanted if p.required and p.kind in ("quantity", "plain")}
     poured = any(p.kind == "portions" for p in wanted)
-    return plain | {"liquid", "volume"} if poured else plain
+    return plain | {"liquid"} if poured else plain
 
 
 @cache
@@ -412,7 +421,8 @@ def _portions(
     made = []
     for index, one in enumerate(portions):
         place = f"{where}[{index}]"
-        if not isinstance(one, Mapping) or set(one) != {"liquid", "source", "volume"}:
+        keys = set(one) if isinstance(one, Mapping) else set()
+        if not set(PORTION) <= keys <= {*PORTION, *CONTENT}:
             raise Refused(f"{place}: {one!r} — must have liquid, source and volume")
         name, source = one["liquid"], one["source"]
         if not isinstance(name, str) or name not in lab.liquids:
