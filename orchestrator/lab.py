@@ -68,6 +68,7 @@ OPERATIONS: dict[str, Operation] = {
     "reach": Operation("instruments.plans.heat:reach", 240.0, "act", f"{_COMES_TO}:looks", _THERMAL),
     "hold": Operation("instruments.plans.heat:hold", 5.0, "act", f"{_COMES_TO}:hold"),
     "heat": Operation("instruments.plans.heat:heat", 240.0, "act", f"{_COMES_TO}:hold", _THERMAL),
+    "weigh": Operation("instruments.plans.measure:weigh", 15.0, "measure", f"{_COMES_TO}:looks"),
     "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
     "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
     "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
@@ -108,6 +109,29 @@ ANALYSES: dict[str, Analysis] = {
     ),
     "step_height": Analysis(
         "orchestrator.analysis.film:step_height", "nm", runs={"profile": "step_height"}
+    ),
+    "mass_difference": Analysis(
+        "orchestrator.analysis.composition:mass_difference",
+        "mg",
+        runs={"before": "weigh", "after": "weigh"},
+    ),
+    "molality": Analysis(
+        "orchestrator.analysis.composition:molality",
+        "mol/kg",
+        runs={"polymer": "dispense", "salt": "dispense"},
+        of={"polymer": "mg", "salt": "mg"},
+    ),
+    "mass_ratio": Analysis(
+        "orchestrator.analysis.composition:mass_ratio",
+        "percent",
+        runs={"polymer": "dispense", "additive": "dispense"},
+        of={"polymer": "mg", "additive": "mg"},
+    ),
+    "residue": Analysis(
+        "orchestrator.analysis.composition:residue",
+        "percent",
+        runs={"polymer": "dispense", "salt": "dispense", "additive": "dispense"},
+        of={"polymer": "mg", "salt": "mg", "additive": "mg", "film": "mg"},
     ),
     "conductivity": Analysis(
         "orchestrator.analysis.film:conductivity",

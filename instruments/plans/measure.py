@@ -20,6 +20,13 @@ LINEARITY = 3.0
 SMALLEST_CURRENT = 1e-6
 """Ampere; below it the noise of a source-meter is larger than the signal of a film."""
 READINGS = 10
+WEIGHINGS = 3
+
+
+def weigh(balance: Balance) -> MsgGenerator[Any]:
+    """Read the mass three times, each when the balance calls it stable."""
+    for _ in range(WEIGHINGS):
+        yield from bps.trigger_and_read([balance])
 
 
 def light(power_meter: PowerMeter) -> MsgGenerator[Any]:
