@@ -232,6 +232,33 @@ class Link:
             raise BadReply(f"{self.place}: {show(question)} was only echoed")
         return lines
 
+    def ask_frame(
+        self,
+        question: bytes,
+        length: Callable[[bytes], int],
+        *,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Send a question; return an answer that has a length instead of an end.
+
+        ``length`` says, of what has come so far, how many bytes the whole answer has;
+        0 while that cannot be told.
+        """
+        with self.lock:
+            if self._doubt:
+                self.settle(self._doubt)
+            self.flush()
+            self.tell(question)
+            allowed = self.timeout if timeout is None else timeout
+            deadline = time.monotonic() + allowed
+            complaint = f"{show(question)} was not answered within {allowed:g} s"
+            waiting = self._waiting
+            while not 0 < (whole := length(bytes(waiting))) <= len(waiting):
+                self._wait_for_more(deadline, complaint)
+            answer = bytes(waiting[:whole])
+            del waiting[:whole]
+            return answer
+
     def tell(self, message: bytes, *, urgent: bool = False) -> None:
         """Send something that is not answered.
 
@@ -320,20 +347,25 @@ class Link:
                     f"{self.place}: {len(waiting)} bytes came and no {show(end)}; "
                     f"they begin {show(bytes(waiting[:40]))}"
                 )
-            if time.monotonic() >= deadline:
-                came = f"; so far came {show(bytes(waiting))}" if waiting else ""
-                waiting.clear()
-                self._doubt = self.quiet
-                raise LinkTimeout(f"{self.place}: {complaint}{came}")
             searched = max(0, len(waiting) - len(end) + 1)
-            with self._lost():
-                port = self._opened()
-                waiting += port.read(1)
-                if more := port.in_waiting:
-                    waiting += port.read(more)
+            self._wait_for_more(deadline, complaint)
         answer = bytes(waiting[:found])
         del waiting[: found + len(end)]
         return answer
+
+    def _wait_for_more(self, deadline: float, complaint: str) -> None:
+        """Add to what is waiting, unless it is too late."""
+        waiting = self._waiting
+        if time.monotonic() >= deadline:
+            came = f"; so far came {show(bytes(waiting))}" if waiting else ""
+            waiting.clear()
+            self._doubt = self.quiet
+            raise LinkTimeout(f"{self.place}: {complaint}{came}")
+        with self._lost():
+            port = self._opened()
+            waiting += port.read(1)
+            if more := port.in_waiting:
+                waiting += port.read(more)
 
     def _opened(self) -> serial.SerialBase:
         if self._port is None:
