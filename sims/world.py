@@ -17,6 +17,7 @@ from sims.spec import BadBench, Position
 
 if TYPE_CHECKING:
     from sims.bench import Bench
+    from sims.physics.cell import Cell
 
 Sample = Any
 """A `physics.sample.Sample`, a `physics.electrolyte.Electrolyte`, or what is like them:
@@ -110,6 +111,12 @@ class World:
         place = self.slot(slot)
         self._live(place)
         return place.sample
+
+    def cell_in(self, slot: str) -> Cell | None:
+        """Return the electrolyte in a slot between its electrodes; None without one."""
+        sample = self.sample_at(slot)
+        cell: Cell | None = getattr(sample, "cell", None)
+        return cell
 
     def grip(self, position: Position, by: str) -> None:
         """Close the gripper of instrument ``by``."""

@@ -9,6 +9,7 @@ from bluesky.preprocessors import finalize_wrapper
 from bluesky.utils import MsgGenerator
 
 if TYPE_CHECKING:
+    from instruments.mettler_balance import Balance
     from instruments.keithley_2400 import SourceMeter
     from instruments.keithley_2700 import SwitchMatrix
     from instruments.profilometer_folder import Profilometer

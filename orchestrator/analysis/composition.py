@@ -14,8 +14,6 @@ from typing import Any
 from orchestrator.analysis.readings import AnalysisError, finite, rows, run_uid
 from orchestrator.records import Document, Measurement
 
-REPEATABLE = 0.07
-"""Standard uncertainty of one weighing on a balance of 0.1 mg, in mg."""
 SHARE = 0.5
 """Part of a portion by which what arrived may differ from what was asked for."""
 DRY = 3.0
@@ -37,7 +35,7 @@ def mass_difference(runs: Runs, of: Of) -> Measurement:  # noqa: ARG001 - one sh
     """
     before, after = (_mass(runs, role) for role in ("before", "after"))
     value = after[0] - before[0]
-    std = math.hypot(after[1], before[1], REPEATABLE, REPEATABLE)
+    std = math.hypot(after[1], before[1])
     doubts = () if value > -3.0 * std else (f"the cup has lost {-value:.2f} mg",)
     return Measurement(
         quantity="mass",
@@ -178,12 +176,13 @@ def _asked(runs: Runs, role: str) -> Mapping[str, float]:
 
 
 def _mass(runs: Runs, role: str) -> tuple[float, float]:
-    """Return mean and its standard uncertainty, in mg."""
+    """Return the mean of the weights, and what it is uncertain by, in mg."""
     if role not in runs:
         raise AnalysisError(f"no run named {role}; there are {sorted(runs) or 'none'}")
-    table = rows(runs[role], {"mass": "g"})
-    masses = [1e3 * float(one["mass"]) for one in table]
-    if not all(finite(one) for one in masses):
+    table = rows(runs[role], {"weight": "g", "uncertainty": "g"})
+    weights = [1e3 * float(one["weight"]) for one in table]
+    if not all(finite(one) for one in weights):
         raise AnalysisError(f"run {run_uid(runs[role])}: a reading is no number")
-    scatter = stdev(masses) if len(masses) > 1 else 0.0
-    return fmean(masses), scatter / math.sqrt(len(masses))
+    scatter = stdev(weights) if len(weights) > 1 else 0.0
+    stated = 1e3 * max(float(one["uncertainty"]) for one in table)
+    return fmean(weights), max(scatter, stated)

@@ -301,6 +301,7 @@ class ObjectiveForm(Form):
     unit: str
     direction: Literal["maximise", "minimise"]
     scale: Literal["linear", "log"] = "linear"
+    target: QuantityText | None = None
 
 
 class PlannerForm(Form):

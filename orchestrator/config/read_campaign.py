@@ -300,7 +300,10 @@ def _objectives(
         if not known:
             rule = f"the recipe measures it in {unit}"
             raise source.refusal((*where, "unit"), one.unit, rule)
-        yield Objective(name, one.unit, one.direction, one.scale)
+        target = None
+        if one.target is not None:
+            target = _bound(source, (*where, "target"), one.target, one.unit)
+        yield Objective(name, one.unit, one.direction, one.scale, target)
 
 
 def _check_corners(campaign: Campaign) -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sims.physics.cell import GROWTH, Assembly, Cell
 from sims.physics.ion_transport import Additive, Mixture, Polymer, Salt
 from sims.physics.laboratory import Shared
 from sims.physics.noise import Noise
@@ -114,6 +115,10 @@ class ElectrolyteLaboratory(Shared):
         Of the cup, in cm².
     cup:
         Its mass with the disc in it, in mg.
+    electrode:
+        Area of the lithium electrode that is pressed on a film, in cm².
+    loose:
+        Share of cells whose electrode hardly touches.
     permittivity:
         Relative, of every film.
     seed:
@@ -128,6 +133,8 @@ class ElectrolyteLaboratory(Shared):
     noise: Noise = field(default_factory=Noise)
     area: float = 2.0
     cup: float = 6000.0
+    electrode: float = 0.785
+    loose: float = 0.02
     permittivity: float = 10.0
     seed: int = 0
 
@@ -152,7 +159,9 @@ class ElectrolyteLaboratory(Shared):
             ),
             area=float(spec["cup"]["area_cm2"]),
             cup=float(spec["cup"]["mass_mg"]),
-            permittivity=float(spec["cup"]["permittivity"]),
+            electrode=float(spec["cell"]["area_cm2"]),
+            loose=float(spec["cell"]["loose_share"]),
+            permittivity=float(spec["cell"]["permittivity"]),
             seed=seed,
         )
 
@@ -181,19 +190,22 @@ class Electrolyte:
         self.lab = lab
         self._hand, _ = rng.spawn(2)
         normal = [float(z) for z in rng.standard_normal(4)]
-        uniform = [float(u) for u in rng.random(4)]
+        uniform = [float(u) for u in rng.random(5)]
         noise = lab.noise
         off = uniform[0] < noise.outlier_share
         self.scatter = exp((noise.outlier if off else noise.replicate) * normal[0])
         self._place = noise.gradient * max(-1.0, min(1.0, 0.5 * normal[1]))
         self._cup = lab.cup * (1.0 + 0.01 * normal[2])
         self._bubbles, self._gives, self._part = uniform[1], uniform[2], uniform[3]
+        self._loose = uniform[4] < lab.loose
+        self._assembly = Assembly.drawn(self._hand)
         self.at = 0.0
         self.history: list[dict[str, Any]] = []
         self.flaws: tuple[str, ...] = ()
         self.solutes: dict[str, float] = {}
         self.solvent = 0.0
         self._void = 0.0  # part of the film that bubbles are
+        self._layers = 1.0  # on lithium, relative to fresh ones
 
     # -- what happens to it ----------------------------------------------------------
 
@@ -232,6 +244,10 @@ class Electrolyte:
         self._note_heat(to, temperature)
         self.at = to
 
+    def polarised(self) -> None:
+        """Have carried a current for a while: the layers on lithium have grown."""
+        self._layers = 1.0 + GROWTH
+
     # -- what it is ------------------------------------------------------------------
 
     @property
@@ -268,6 +284,7 @@ class Electrolyte:
             fraction=liquid / (host + liquid),
             residue=self.residue,
             solvent=lab.drying.glass,
+            layers=self._layers,
         )
 
     @property
@@ -299,6 +316,24 @@ class Electrolyte:
             return 0.0
         bubbles = (1.0 - self._void) ** 1.5
         return mixture.conductivity(temperature) * self.scatter * bubbles
+
+    @property
+    def cell(self) -> Cell | None:
+        """It between its lithium disc and a lithium electrode; None without a film."""
+        mixture = self.mixture
+        if mixture is None:
+            return None
+        failure = "short" if self.shorted else ("open" if self._loose else "")
+        return Cell(
+            mixture,
+            thickness=self.thickness * 1e-3,
+            area=self.lab.electrode,
+            lithium=True,
+            permittivity=self.lab.permittivity,
+            assembly=self._assembly,
+            spread=self.scatter * (1.0 - self._void) ** 1.5,
+            failure=failure,
+        )
 
     def truth(self) -> dict[str, Any]:
         """Return what no instrument can see, with units."""

@@ -28,6 +28,10 @@ MELTING_WIDTH = 5.0
 """K."""
 REFERENCE = 0.9
 """mol/kg at which the prefactors are stated, with an anion of binding `BINDING`."""
+BARE = 200.0
+"""ohm cm² of the layers on lithium without any salt. [A]"""
+INTERFACE_ACTIVATION = 45.0
+"""kJ/mol. [A]"""
 BINDING = 0.3
 """Of bis(trifluoromethanesulfonyl)imide."""
 
@@ -169,6 +173,8 @@ class Mixture:
         Mass of solvent left per mass of everything else.
     solvent:
         The solvent's own glass transition, in K.
+    layers:
+        Resistance of the layers on lithium, relative to fresh ones.
     """
 
     polymer: Polymer
@@ -178,6 +184,7 @@ class Mixture:
     fraction: float
     residue: float = 0.0
     solvent: float = 140.0
+    layers: float = 1.0
 
     @property
     def glass(self) -> float:
@@ -232,9 +239,9 @@ class Mixture:
 
     def interface(self, temperature: float) -> float:
         """Return the resistance of its layer on lithium at so many degC, in ohm cm²."""
-        resistance = 150.0 if self.salt is None else self.salt.interface
+        resistance = BARE if self.salt is None else self.salt.interface
         part = 1.0 / (temperature + KELVIN) - 1.0 / (60.0 + KELVIN)
-        return resistance * exp(45.0 / GAS * part)
+        return self.layers * resistance * exp(INTERFACE_ACTIVATION / GAS * part)
 
     def diffusion(self, temperature: float) -> float:
         """Return the salt's diffusion coefficient, in cm²/s.

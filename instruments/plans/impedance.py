@@ -1,0 +1,118 @@
+"""Plans that measure an electrolyte in its cell: spectra, and the current of lithium.
+
+The cell is in a chamber that is brought to temperatures (role ``hotplate``, as in
+`heat`). Lengths of time in lab seconds, temperatures in degC.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import bluesky.plan_stubs as bps
+from bluesky.preprocessors import finalize_wrapper
+
+from instruments.errors import Rejected
+from instruments.plans.heat import reach
+from instruments.plans.rest import Plan, set_to
+
+HIGHEST, LOWEST = 1e6, 20.0
+"""Hz between which a sweep goes."""
+POINTS = 33
+"""Of a sweep: seven a decade."""
+MOST = 10
+"""Temperatures of one step."""
+
+
+def frequencies() -> list[float]:
+    """Return the frequencies of a sweep (Hz), falling; the first again at the end.
+
+    Examples
+    --------
+    >>> made = frequencies()
+    >>> made[0], made[-2], made[-1], len(made)
+    (1000000.0, 20.0, 1000000.0, 34)
+    """
+    ratio = (LOWEST / HIGHEST) ** (1.0 / (POINTS - 1))
+    made = [float(f"{HIGHEST * ratio**k:.4g}") for k in range(POINTS)]
+    return [*made, HIGHEST]
+
+
+def steps_to(lowest: float, highest: float, count: float) -> list[float]:
+    """Return so many temperatures, rising, both ends among them.
+
+    Examples
+    --------
+    >>> steps_to(30.0, 60.0, 4), steps_to(60.0, 60.0, 1)
+    ([30.0, 40.0, 50.0, 60.0], [60.0])
+    """
+    whole = round(count)
+    if not 1 <= whole <= MOST or whole != count:
+        raise Rejected(f"temperatures: {count:g} is no whole number from 1 to {MOST}")
+    if lowest > highest:
+        raise Rejected(
+            f"lowest: {lowest:g} degC is above the temperature, {highest:g} degC"
+        )
+    if whole == 1:
+        return [highest]
+    return [lowest + (highest - lowest) * k / (whole - 1) for k in range(whole)]
+
+
+def polarise(
+    source_meter: Any,
+    hotplate: Any,
+    *,
+    temperature: Annotated[float, "degC"],
+    voltage: Annotated[float, "V"],
+    duration: Annotated[float, "s"],
+) -> Plan:
+    """Put a small voltage on the cell and read the current until it is steady.
+
+    Parameters
+    ----------
+    source_meter, hotplate:
+        What applies the voltage, and what the cell is in.
+    temperature:
+        Of the cell, in degC.
+    voltage:
+        In V; small, so that the film answers in proportion.
+    duration:
+        After which it ends although the current still falls, in s.
+    """
+
+    def measure() -> Plan:
+        yield from set_to(source_meter.applied, voltage)
+        currents: list[float] = []
+        for pause in _pauses(duration):
+            yield from bps.trigger_and_read([source_meter])
+            currents.append(source_meter.current.get())
+            if steady(currents):
+                return
+            yield from set_to(source_meter.passed, pause)
+
+    def rest() -> Plan:
+        # What was stopped is safe already, and does nothing until it is prepared.
+        if not source_meter.stopped:
+            yield from set_to(source_meter.applied, 0.0)
+
+    yield from reach(hotplate, temperature=temperature)
+    yield from finalize_wrapper(measure(), rest)
+
+
+def _pauses(duration: float) -> list[float]:
+    """Return the pauses after each reading, in s: short at first, a minute in the end."""
+    made: list[float] = []
+    while sum(made) < duration:
+        made.append(min(max(sum(made) / 20.0, 3.0), 60.0))
+    return made
+
+
+def steady(currents: list[float]) -> bool:
+    """Return whether a current has stopped falling: ten readings within 1 %.
+
+    Examples
+    --------
+    >>> steady([2.0, 1.5, 1.2] + [1.0] * 10), steady([2.0 - 0.1 * k for k in range(15)])
+    (True, False)
+    """
+    last = currents[-10:]
+    return len(last) == 10 and max(last) - min(last) < 0.01 * abs(last[-1])
