@@ -231,8 +231,8 @@ class Circulator(Thermostat):
     window: ClassVar[float] = 2.0
     heating: ClassVar[float] = 60.0
     cooling: ClassVar[float] = 240.0
-    warming_time: ClassVar[float] = 300.0
-    cools: ClassVar[bool] = True
+    warming_time: float = 300.0
+    cools: bool = True
 
     temperature = Component(Verb, begin="reach", units="degC", precision=2)
     set_point = Component(ReadBack, units="degC", precision=2)

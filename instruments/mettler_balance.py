@@ -315,12 +315,14 @@ class Balance(Instrument):
         self._clear()
         self._stable(cancelled)
         while not self.client.zero():  # it moved since
+            self.pause(POLL, cancelled)
             self._stable(cancelled)
         self._clear("zero")
 
     def _take_tare(self, cancelled: threading.Event) -> None:
         self._stable(cancelled)
         while (tare := self.client.tare()) is None or not tare.stable:
+            self.pause(POLL, cancelled)
             self._stable(cancelled)
         self._tare = tare.value
         self.tare.keep(tare.value)

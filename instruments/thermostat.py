@@ -49,9 +49,9 @@ class Thermostat(Instrument):
     heating: ClassVar[float] = 30.0
     cooling: ClassVar[float] = 90.0
     """Seconds that a K may take on the way, generously."""
-    warming_time: ClassVar[float] = 180.0
+    warming_time: float = 180.0
     """... within so many seconds."""
-    cools: ClassVar[bool] = False
+    cools: bool = False
     """Whether it has a cooler, so that it must come to a set point below the room."""
 
     def check(self, temperature: float) -> None:

@@ -43,6 +43,8 @@ LABORATORIES = {
     "electrolytes": "sims.physics.electrolyte:ElectrolyteLaboratory",
 }
 """What ``chemistry.samples`` of a bench file may be."""
+SUBSTRATE = 1.1
+"""g of a bare one: glass, 20 mm x 20 mm x 1.1 mm."""
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Slot:
     sample: Sample | None = None
     heat: Callable[[], float] | None = None
     arrivals: list[Callable[[], None]] = field(default_factory=list)
+    loads: list[Callable[[], float]] = field(default_factory=list)
 
     @property
     def temperature(self) -> float:
@@ -171,6 +174,19 @@ class World:
         place = self.slot(slot)
         place.heat = temperature
         self.heated.append(place)
+
+    def load_on(self, slot: str, mass: Callable[[], float]) -> None:
+        """Have something lie in a slot that weighs ``mass()`` g at any moment."""
+        self.slot(slot).loads.append(mass)
+
+    def mass_in(self, slot: str) -> float:
+        """Return what lies in a slot weighs now, g: what was said by `load_on`.
+
+        A sample's own weight counts too; films and drops on glass weigh nothing.
+        """
+        sample = self.sample_at(slot)
+        own = getattr(sample, "mass", SUBSTRATE * 1e3) * 1e-3 if sample else 0.0
+        return own + sum(load() for load in self.slot(slot).loads)
 
     def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
         """Have ``call`` called whenever a sample is put down in a slot."""

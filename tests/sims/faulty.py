@@ -21,6 +21,9 @@ INSTRUMENTS: dict[str, dict[str, Any]] = {
     "keithley2700": {"panel": "keithley2700"},
     "odrive": {"panel": "odrive", "slot": "chuck"},
     "pm100": {"panel": "pm100", "slot": "optics"},
+    "eurotherm": {"panel": "eurotherm"},
+    "julabo": {"panel": "julabo"},
+    "mettler": {"panel": "mettler", "load": 10.0},
     "profilometer": {"panel": "profilometer", "slot": "stylus", "folder": "drops"},
 }
 SPEC = {
@@ -38,7 +41,12 @@ QUESTION = {
     "keithley2700": b"*IDN?\n",
     "odrive": b"r vbus_voltage\n",
     "pm100": b"*IDN?\n",
+    "eurotherm": b"\x01\x03\x00\x6b\x00\x01\xf5\xd6",
+    "julabo": b"version\r",
+    "mettler": b"I4\r\n",
 }
+SAID = {"eurotherm": "read 107 1"}
+"""What the bytes of a question say, where it is no text."""
 ANOTHER = {
     "cavro": b"/1?20\r",
     "grbl": b"$I\n",
@@ -47,6 +55,9 @@ ANOTHER = {
     "keithley2700": b"*STB?\n",
     "odrive": b"r hw_version_major\n",
     "pm100": b"*STB?\n",
+    "eurotherm": b"\x01\x03\x00\x0b\x00\x02\xb5\xc9",
+    "julabo": b"in_sp_03\r",
+    "mettler": b"I11\r\n",
 }
 LONG = 1.0
 """Bench seconds in which any of these answers is there."""

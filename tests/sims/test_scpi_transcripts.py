@@ -19,6 +19,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "keithley2700": {"panel": "keithley2700"},
     "pm100": {"panel": "pm100"},
     "ika": {"panel": "ika"},
+    "julabo": {"panel": "julabo"},
+    "julabo_manual": {"panel": "julabo", "remote": False},
+    "mettler": {"panel": "mettler", "load": 100.0003, "noise": 0.0, "drift": 0.0},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
 LONG_ENOUGH = 5.0

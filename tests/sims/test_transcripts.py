@@ -14,6 +14,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "grbl": {"panel": "grbl", "start": [-250, -200, -20]},
     "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
     "odrive": {"panel": "odrive", "slot": "chuck"},
+    "eurotherm": {"panel": "eurotherm", "room": 24.5, "offset": 0.0},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
 
