@@ -71,7 +71,7 @@ OPERATIONS: dict[str, Operation] = {
     "weigh": Operation("instruments.plans.measure:weigh", 15.0, "measure", f"{_COMES_TO}:looks"),
     "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
     "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
-    "impedance": Operation("instruments.plans.impedance:impedance", 900.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
+    # "impedance": Operation("instruments.plans.impedance:impedance", 900.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
     "polarise": Operation("instruments.plans.impedance:polarise", 120.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
     "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
 }  # fmt: skip

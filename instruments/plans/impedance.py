@@ -12,7 +12,6 @@ import bluesky.plan_stubs as bps
 from bluesky.preprocessors import finalize_wrapper
 
 from instruments.errors import Rejected
-from instruments.plans.heat import reach
 from instruments.plans.rest import Plan, set_to
 
 HIGHEST, LOWEST = 1e6, 20.0
@@ -57,6 +56,13 @@ def steps_to(lowest: float, highest: float, count: float) -> list[float]:
     return [lowest + (highest - lowest) * k / (whole - 1) for k in range(whole)]
 
 
+def bring(hotplate: Any, temperature: float) -> Plan:
+    """Bring the cell to a temperature (degC); what it came to is in ``chamber``."""
+    yield from bps.trigger(hotplate, wait=True)  # how far it is decides how long it takes
+    yield from set_to(hotplate.temperature, temperature)
+    yield from bps.trigger_and_read([hotplate], "chamber")
+
+
 def polarise(
     source_meter: Any,
     hotplate: Any,
@@ -94,7 +100,7 @@ def polarise(
         if not source_meter.stopped:
             yield from set_to(source_meter.applied, 0.0)
 
-    yield from reach(hotplate, temperature=temperature)
+    yield from bring(hotplate, temperature)
     yield from finalize_wrapper(measure(), rest)
 
 
@@ -102,17 +108,17 @@ def _pauses(duration: float) -> list[float]:
     """Return the pauses after each reading, in s: short at first, a minute in the end."""
     made: list[float] = []
     while sum(made) < duration:
-        made.append(min(max(sum(made) / 20.0, 3.0), 60.0))
+        made.append(min(max(sum(made) / 10.0, 8.0), 60.0))
     return made
 
 
 def steady(currents: list[float]) -> bool:
-    """Return whether a current has stopped falling: ten readings within 1 %.
+    """Return whether a current has stopped falling: five readings within 1 %.
 
     Examples
     --------
-    >>> steady([2.0, 1.5, 1.2] + [1.0] * 10), steady([2.0 - 0.1 * k for k in range(15)])
+    >>> steady([2.0, 1.5, 1.2] + [1.0] * 5), steady([2.0 - 0.1 * k for k in range(15)])
     (True, False)
     """
-    last = currents[-10:]
-    return len(last) == 10 and max(last) - min(last) < 0.01 * abs(last[-1])
+    last = currents[-5:]
+    return len(last) == 5 and max(last) - min(last) < 0.01 * abs(last[-1])
