@@ -237,7 +237,7 @@ class SourceMeter(Instrument):
     )
     output = Component(Verb, begin="switch", units="", value=0, kind="config")
     applied = Component(Verb, begin="apply", units="V", precision=5, kind="config")
-    time = Component(ReadBack, units="s", precision=3)
+    time = Component(ReadBack, units="s", precision=3, kind="omitted")
     passed = Component(Verb, begin="let_pass", units="s", precision=1, kind="omitted")
 
     _range = 0.0

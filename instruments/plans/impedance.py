@@ -89,7 +89,7 @@ def polarise(
         yield from set_to(source_meter.applied, voltage)
         currents: list[float] = []
         for pause in _pauses(duration):
-            yield from bps.trigger_and_read([source_meter])
+            yield from bps.trigger_and_read([source_meter, source_meter.time])
             currents.append(source_meter.current.get())
             if steady(currents):
                 return

@@ -22,8 +22,6 @@ from sims.physics.puddle import vapour_pressure
 ROOM = 25.0
 WARM = 28.0
 """degC of a place from which on nitrogen flows over it: that is the dryer."""
-LONGEST_STEP = 5.0
-"""s, while solvent leaves."""
 SKIN = 0.3
 """mg of solvent per mg of solids below which it has to diffuse out."""
 
@@ -237,10 +235,7 @@ class Electrolyte:
             return
         hot = temperature + self._place * (temperature - ROOM) / 100.0
         self._boil_up(hot)
-        while seconds > 1e-9 and self.solvent > 1e-6:
-            step = min(seconds, LONGEST_STEP)
-            self._dry(step, hot)
-            seconds -= step
+        self._dry(seconds, hot)
         self._note_heat(to, temperature)
         self.at = to
 
@@ -369,10 +364,15 @@ class Electrolyte:
         """Let solvent leave: from a free surface at first, at last through the film."""
         drying = self.lab.drying
         free = drying.rate(temperature) * self.lab.area
-        bound = drying.escape(temperature) * self.solvent
-        held = self.solids * SKIN
-        rate = free if self.solvent > held else min(free, bound)
-        self.solvent = max(0.0, self.solvent - rate * seconds)
+        escape = drying.escape(temperature)
+        # The surface gives off all it can until what reaches it through the film is less.
+        slow = min(self.solids * SKIN, free / escape)
+        above = max(0.0, self.solvent - slow)
+        if free * seconds <= above:
+            self.solvent -= free * seconds
+            return
+        left = min(self.solvent, slow)
+        self.solvent = left * exp(-escape * (seconds - above / free))
 
     def _boil_up(self, temperature: float) -> None:
         """Have a film that is still wet bubble where it is too hot."""

@@ -103,7 +103,7 @@ def test_how_finely_time_is_cut_makes_no_difference(pieces: list[float]) -> None
         at += piece
         one.advance(at, 45.0)
     other.advance(at, 45.0)
-    assert one.solvent == pytest.approx(other.solvent, abs=1.5)
+    assert one.solvent == pytest.approx(other.solvent, rel=1e-6)
 
 
 def test_a_wet_film_on_a_hot_plate_bubbles_and_a_dry_one_does_not() -> None:
