@@ -295,7 +295,9 @@ class SourceMeter(Instrument):
         """
         top = self.settings.compliance
         within(voltage, -top, top, f"{self.name}: voltage", "V")
-        return self._begin(lambda cancelled: self._apply(voltage, cancelled), within=2.0)
+        return self._begin(
+            lambda cancelled: self._apply(voltage, cancelled), within=2.0
+        )
 
     def let_pass(self, seconds: float) -> DeviceStatus:
         """Go on applying what is applied for so many lab seconds."""

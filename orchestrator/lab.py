@@ -154,7 +154,13 @@ AMOUNTS = {"volume": "uL", "mass": "mg", "molality": "mol/kg", "mass_ratio": "pe
 """How a recipe says how much: a volume, or the mass of what is dissolved, or its amount
 or its mass for the mass of what an earlier step (``of``) has dispensed."""
 
-PORTION_KEYS = {"liquid": "", **AMOUNTS, "of": "", "concentration": "mol/L", "diluent": ""}
+PORTION_KEYS = {
+    "liquid": "",
+    **AMOUNTS,
+    "of": "",
+    "concentration": "mol/L",
+    "diluent": "",
+}
 """What a recipe says of a plan's portions, each with its unit."""
 
 PORTION = ("liquid", "source", "volume")

@@ -58,7 +58,9 @@ def steps_to(lowest: float, highest: float, count: float) -> list[float]:
 
 def bring(hotplate: Any, temperature: float) -> Plan:
     """Bring the cell to a temperature (degC); what it came to is in ``chamber``."""
-    yield from bps.trigger(hotplate, wait=True)  # how far it is decides how long it takes
+    yield from bps.trigger(
+        hotplate, wait=True
+    )  # how far it is decides how long it takes
     yield from set_to(hotplate.temperature, temperature)
     yield from bps.trigger_and_read([hotplate], "chamber")
 

@@ -9,9 +9,9 @@ from bluesky.preprocessors import finalize_wrapper
 from bluesky.utils import MsgGenerator
 
 if TYPE_CHECKING:
-    from instruments.mettler_balance import Balance
     from instruments.keithley_2400 import SourceMeter
     from instruments.keithley_2700 import SwitchMatrix
+    from instruments.mettler_balance import Balance
     from instruments.profilometer_folder import Profilometer
     from instruments.thorlabs_pm100 import PowerMeter
 

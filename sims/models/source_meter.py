@@ -113,11 +113,11 @@ class SourceMeter:
             range_compliance=over and drive.limit > drive.range_limit,
         )
 
-
     def _circuit(self, drive: Drive) -> Response:
         """Return what hangs on the leads now."""
         if self._cell is None:
             return self.probe.response(remote=drive.remote)
+        sample = self._bench.world.sample_at(self._cell)
         cell = self._bench.world.cell_in(self._cell)
         if cell is None:
             return Response(1e12, 1e12, 0.0)
@@ -125,8 +125,9 @@ class SourceMeter:
         passed = self._bench.now - self.applied_at
         small = 0.01  # V: a film is linear, so that any small voltage tells
         ohm = small / cell.current(small, passed, place.temperature)
-        if not drive.current and drive.level and passed > POLARISED:
-            self._bench.world.sample_at(self._cell).polarised()
+        driven = not drive.current and drive.level
+        if driven and passed > POLARISED and sample is not None:
+            sample.polarised()
         return Response(ohm, ohm, 0.0)
 
 

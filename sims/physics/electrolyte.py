@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,7 @@ class Stock:
     @classmethod
     def read(cls, spec: Mapping[str, Any]) -> Stock:
         """Read an entry of ``chemistry.stocks``."""
-        return cls(
-            str(spec["solute"]), float(spec["g_L"]), float(spec["density_g_mL"])
-        )
+        return cls(str(spec["solute"]), float(spec["g_L"]), float(spec["density_g_mL"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,9 @@ class Drying:
     def escape(self, temperature: float) -> float:
         """Return the share of the last solvent that leaves a film per s."""
         inverse = 1.0 / (temperature + 273.15) - 1.0 / 333.15
-        return exp(-self.diffusion_activation / 8.314e-3 * inverse) / self.diffusion_time
+        return (
+            exp(-self.diffusion_activation / 8.314e-3 * inverse) / self.diffusion_time
+        )
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,7 @@ class Electrolyte:
         }
         volume = sum(mg / materials[name].density for name, mg in self.solutes.items())
         volume += self.solvent / 0.78
-        return volume * 1e-3 / self.lab.area * 1e7 * (1.0 + self._void)
+        return float(volume) * 1e-3 / self.lab.area * 1e7 * (1.0 + self._void)
 
     @property
     def shorted(self) -> bool:
@@ -309,8 +309,13 @@ class Electrolyte:
         mixture = self.mixture
         if mixture is None:
             return 0.0
-        bubbles = (1.0 - self._void) ** 1.5
-        return mixture.conductivity(temperature) * self.scatter * bubbles
+        return mixture.conductivity(temperature) * self._spread
+
+    @property
+    def _spread(self) -> float:
+        """What its scatter and its bubbles make of the conductivity."""
+        sound = 1.0 - self._void
+        return self.scatter * sound * sqrt(sound)
 
     @property
     def cell(self) -> Cell | None:
@@ -326,7 +331,7 @@ class Electrolyte:
             lithium=True,
             permittivity=self.lab.permittivity,
             assembly=self._assembly,
-            spread=self.scatter * (1.0 - self._void) ** 1.5,
+            spread=self._spread,
             failure=failure,
         )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, log, sqrt
 from typing import Any
 
 GAS = 8.314e-3
@@ -250,7 +250,7 @@ class Mixture:
         """
         carriers = max(self.free + self.polymer.bound, 1e-3)
         per_carrier = self.conductivity(temperature) / carriers
-        return min(1e-6, max(1e-9, 1e-8 * (per_carrier / 1e-5) ** 0.5))
+        return min(1e-6, max(1e-9, 1e-8 * sqrt(per_carrier / 1e-5)))
 
     def _crystals(self, temperature: float) -> float:
         """Return what crystals leave of the conductivity at so many degC."""

@@ -48,9 +48,7 @@ def test_a_mass_is_that_of_what_is_dissolved(campaign: Campaign) -> None:
 
 
 @pytest.mark.parametrize("molality", [0.2, 1.0, 2.5])
-def test_a_molality_is_per_mass_of_polymer(
-    campaign: Campaign, molality: float
-) -> None:
+def test_a_molality_is_per_mass_of_polymer(campaign: Campaign, molality: float) -> None:
     polymer, salt = (
         portion(campaign, one, molality=molality) for one in ("polymer", "salt")
     )

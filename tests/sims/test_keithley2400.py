@@ -194,7 +194,10 @@ def test_the_current_of_a_cell_falls_to_a_steady_one(tmp_path: Path) -> None:
     desk = Desk(tmp_path, spec)
     sample = Lithium()
     desk.bench.world.slots["cell"].sample = sample
-    ask(desk, "*RST;:SYST:RSEN 0;:SOUR:FUNC VOLT;:SENS:FUNC 'CURR';:SENS:CURR:PROT 0.001;")
+    ask(
+        desk,
+        "*RST;:SYST:RSEN 0;:SOUR:FUNC VOLT;:SENS:FUNC 'CURR';:SENS:CURR:PROT 0.001;",
+    )
     ask(desk, ":FORM:ELEM VOLT,CURR,STAT;:SOUR:VOLT:LEV 0.01;:OUTP 1")
     first = float(ask(desk, ":READ?").split(",")[1])
     assert not sample.grown

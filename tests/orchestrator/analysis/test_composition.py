@@ -78,7 +78,9 @@ def test_a_portion_that_did_not_arrive_is_doubted() -> None:
     assert "salt: 0.20 mg was dispensed, and 20.88 mg asked for" in made.doubts[0]
 
 
-@pytest.mark.parametrize(("film", "believed"), [(17.9, True), (18.1, True), (22.0, False)])
+@pytest.mark.parametrize(
+    ("film", "believed"), [(17.9, True), (18.1, True), (22.0, False)]
+)
 def test_a_film_that_is_too_heavy_is_still_wet(film: float, believed: bool) -> None:
     of = {
         "polymer": milligram(192.0),
@@ -94,5 +96,7 @@ def test_a_film_that_is_too_heavy_is_still_wet(film: float, believed: bool) -> N
 def test_a_stock_of_which_the_lab_says_nothing_is_named() -> None:
     of = {"polymer": milligram(192.0), "salt": milligram(20.0)}
     runs = RUNS | {"salt": dispensed({})}
-    with pytest.raises(AnalysisError, match="what the portion of salt holds is not known"):
+    with pytest.raises(
+        AnalysisError, match="what the portion of salt holds is not known"
+    ):
         composition.molality(runs, of)

@@ -48,8 +48,7 @@ def test_amorphous_peo_with_litfsi_conducts_as_published(
 
 def test_crystals_cost_peo_a_decade_below_their_melting_point_only() -> None:
     plain, amorphous = (
-        Mixture(one, TFSI, None, 0.9, 0.0)
-        for one in (PEO, replace(PEO, melting=None))
+        Mixture(one, TFSI, None, 0.9, 0.0) for one in (PEO, replace(PEO, melting=None))
     )
     cold = log10(amorphous.conductivity(25.0) / plain.conductivity(25.0))
     warm = log10(amorphous.conductivity(80.0) / plain.conductivity(80.0))
@@ -92,7 +91,9 @@ def test_what_is_poured_is_weighed_and_only_solvent_leaves() -> None:
     assert cup.mass - empty == pytest.approx(solids, rel=0.01)
     assert cup.mixture is not None
     assert cup.mixture.molality == pytest.approx(1.0, rel=0.01)
-    assert cup.thickness * 1e-7 * QUIET.area * 1.1 == pytest.approx(solids * 1e-3, rel=0.2)
+    assert cup.thickness * 1e-7 * QUIET.area * 1.1 == pytest.approx(
+        solids * 1e-3, rel=0.2
+    )
 
 
 @given(st.lists(st.floats(1.0, 400.0), min_size=1, max_size=12))
