@@ -91,7 +91,7 @@ class ScpiPanel(Panel):
                 "*SRE?": lambda: str(self._masks["*SRE"]),
                 "*STB?": lambda: str(self.status_byte()),
                 "*OPC": self._complete,
-                "*OPC?": lambda: "1",
+                "*OPC?": self.completed,
                 "*TST?": lambda: "0",
                 "*WAI": lambda: None,
                 ":SYSTem:ERRor[:NEXT]?": self._next_error,
@@ -295,6 +295,10 @@ class ScpiPanel(Panel):
 
     def _complete(self) -> None:
         self._events |= OPERATION_COMPLETE
+
+    def completed(self) -> Reply:
+        """Answer *OPC?, when what goes on beside the answers has ended."""
+        return "1"
 
     def _set_mask(self, name: str, text: str) -> None:
         self._masks[name] = int(number(text, 0, 255))

@@ -18,6 +18,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "keithley2400": {"panel": "keithley2400", "load": 100.0},
     "keithley2700": {"panel": "keithley2700"},
     "pm100": {"panel": "pm100"},
+    "e4980a": {"panel": "e4980a", "cell": {"conductivity_S_cm": 1e-6}},
     "ika": {"panel": "ika"},
     "julabo": {"panel": "julabo"},
     "julabo_manual": {"panel": "julabo", "remote": False},
