@@ -71,7 +71,7 @@ OPERATIONS: dict[str, Operation] = {
     "weigh": Operation("instruments.plans.measure:weigh", 15.0, "measure", f"{_COMES_TO}:looks"),
     "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
     "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
-    # "impedance": Operation("instruments.plans.impedance:impedance", 900.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
+    "impedance": Operation("instruments.plans.impedance:impedance", 900.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
     "polarise": Operation("instruments.plans.impedance:polarise", 120.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
     "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
 }  # fmt: skip
@@ -134,6 +134,23 @@ ANALYSES: dict[str, Analysis] = {
         "percent",
         runs={"polymer": "dispense", "salt": "dispense", "additive": "dispense"},
         of={"polymer": "mg", "salt": "mg", "additive": "mg", "film": "mg"},
+    ),
+    "conductivity_at_30": Analysis(
+        "orchestrator.analysis.ion_conductor:at_30_degc",
+        "S/cm",
+        runs={"spectra": "impedance"},
+        of={"thickness": "nm"},
+    ),
+    "conductivity_at_60": Analysis(
+        "orchestrator.analysis.ion_conductor:at_60_degc",
+        "S/cm",
+        runs={"spectra": "impedance"},
+        of={"thickness": "nm"},
+    ),
+    "transference": Analysis(
+        "orchestrator.analysis.ion_conductor:lithium",
+        "1",
+        runs={"polarise": "polarise", "before": "impedance", "after": "impedance"},
     ),
     "conductivity": Analysis(
         "orchestrator.analysis.film:conductivity",

@@ -12,6 +12,7 @@ import bluesky.plan_stubs as bps
 from bluesky.preprocessors import finalize_wrapper
 
 from instruments.errors import Rejected
+from instruments.orders import Hold
 from instruments.plans.rest import Plan, set_to
 
 HIGHEST, LOWEST = 1e6, 20.0
@@ -54,6 +55,45 @@ def steps_to(lowest: float, highest: float, count: float) -> list[float]:
     if whole == 1:
         return [highest]
     return [lowest + (highest - lowest) * k / (whole - 1) for k in range(whole)]
+
+
+def impedance(
+    analyser: Any,
+    hotplate: Any,
+    *,
+    area: Annotated[float, "cm^2"],
+    lowest: Annotated[float, "degC"],
+    temperature: Annotated[float, "degC"],
+    temperatures: float,
+    equilibrium: Annotated[float, "s"],
+) -> Plan:
+    """Measure a spectrum at each of some rising temperatures.
+
+    Parameters
+    ----------
+    analyser, hotplate:
+        What measures, and what the cell is in.
+    area:
+        Of the electrodes, in cm²; recorded for the analysis.
+    lowest, temperature:
+        The first and the highest temperature, in degC.
+    temperatures:
+        How many, both ends included.
+    equilibrium:
+        For which the cell is kept at a temperature before its sweep, in s.
+    """
+    if not area > 0.0:
+        raise Rejected(f"area: {area:g} cm^2 is not above 0")
+    for degc in steps_to(lowest, temperature, temperatures):
+        yield from bring(hotplate, degc)
+        yield from set_to(hotplate.held, Hold(degc, equilibrium))
+        for frequency in frequencies():
+            yield from set_to(analyser.frequency, frequency)
+            yield from bps.trigger(analyser, wait=True)
+            yield from bps.create("primary")
+            yield from bps.read(analyser)
+            yield from bps.read(hotplate)  # as it was when it was last looked at
+            yield from bps.save()
 
 
 def bring(hotplate: Any, temperature: float) -> Plan:
