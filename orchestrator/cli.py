@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.analyse_file import analyse
 from orchestrator.benches.cli import app as benches
 from orchestrator.errors import PolyloopError, Refused
 from orchestrator.operator_commands import (
@@ -254,7 +255,7 @@ def sim(
     hold_bench(path, directory, speed, seed)
 
 
-for command in (pause, drain, discard, inbox, answer, estop, clear):
+for command in (analyse, pause, drain, discard, inbox, answer, estop, clear):
     app.command()(command)
 
 

@@ -166,6 +166,19 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     return f"{text} {pretty(unit)}".strip()
 
 
+def resistance(value: float, std: float | None = None) -> str:
+    """Return a resistance (ohm) for people, with the prefix that suits its size.
+
+    Examples
+    --------
+    >>> resistance(64040.0, 140.0), resistance(2.5), resistance(1.277e8)
+    ('64.04 ± 0.14 kΩ', '2.5 Ω', '127.7 MΩ')
+    """
+    sizes = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+    size, prefix = next((one for one in sizes if abs(value) >= one[0]), (1e-3, "m"))
+    return f"{show(value / size, '', None if std is None else std / size)} {prefix}Ω"
+
+
 def _prefixed(
     value: float, std: float | None, unit: str
 ) -> tuple[float, float | None, str]:

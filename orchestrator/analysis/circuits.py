@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from orchestrator.analysis.readings import AnalysisError
 from orchestrator.analysis.spectrum import NOISE, Complexes, Reals, Spectrum
 
 BULK = 1e-8
@@ -31,6 +32,8 @@ BULK = 1e-8
 LOWEST_N = 0.4
 FLOOR = 1e-4
 """Relative misfit below which circuits are equally good: none is truer than that."""
+AS_GOOD = 2.0
+"""Difference in AICc within which the circuit with fewer parameters is taken."""
 CLOSE = 10.0
 """Difference in AICc up to which another circuit counts as possible."""
 
@@ -54,7 +57,9 @@ class Circuit:
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the parameters, in order."""
-        arcs = [f"{one}{k}" for k in range(1, self.arcs + 1) for one in ("R", "tau", "n")]
+        arcs = [
+            f"{one}{k}" for k in range(1, self.arcs + 1) for one in ("R", "tau", "n")
+        ]
         return (
             *["L"] * self.inductance,
             *["R0"] * self.resistance,
@@ -66,7 +71,9 @@ class Circuit:
         """Return the impedance, in ohm, of internal parameters ``x``."""
         return self.terms(omega, lowest, x)[0]
 
-    def terms(self, omega: Reals, lowest: float, x: Reals) -> tuple[Complexes, Complexes]:
+    def terms(
+        self, omega: Reals, lowest: float, x: Reals
+    ) -> tuple[Complexes, Complexes]:
         """Return the impedance, and its slope in each internal parameter."""
         slopes: list[Complexes] = []
         z = np.zeros(omega.size, complex)
@@ -115,12 +122,14 @@ class Fit:
 
     ``x`` are the internal parameters, ``covariance`` theirs; ``misfit`` is the root of
     the mean squared residual over the assumed noise (1 when the noise is as assumed).
+    ``lowest`` and ``highest`` are the ends of the sweep, in rad/s.
     """
 
     circuit: Circuit
     x: Reals
     covariance: Reals
     lowest: float
+    highest: float
     misfit: float
     aicc: float
 
@@ -134,23 +143,32 @@ class Fit:
         first = self.circuit.inductance + self.circuit.resistance
         places = range(first, first + 3 * self.circuit.arcs, 3)
         return [
-            (*np.exp(np.clip(self.x[i : i + 2], -90, 90)).tolist(), exponent(self.x[i + 2])[0])
+            (
+                *np.exp(np.clip(self.x[i : i + 2], -90, 90)).tolist(),
+                exponent(self.x[i + 2])[0],
+            )
             for i in places
         ]
 
     @property
     def parameters(self) -> dict[str, tuple[float, float]]:
-        """Value and standard uncertainty of each parameter: L in H, R and K in ohm, tau in s."""
+        """Value and standard uncertainty: L in H, R and K in ohm, tau in s, n."""
         found = {}
         std = np.sqrt(np.diag(self.covariance))
         for label, x, u in zip(self.circuit.labels, self.x, std, strict=True):
             if label.startswith("n"):
-                value, slope = exponent(x)
-                found[label] = (value, abs(slope) * float(u))
+                value, slope = exponent(float(x))
             else:
-                size = float(np.exp(np.clip(x, -90, 90)))
-                found[label] = (size, size * float(u))
+                value = slope = float(np.exp(np.clip(x, -90, 90)))
+            found[label] = (value, abs(slope) * float(u))
         return found
+
+    def is_bulk(self, ohm: float, tau: float) -> bool:
+        """Whether an arc is the bulk's.
+
+        By its capacitance, or because it is so fast that the sweep sees a resistance.
+        """
+        return tau / ohm < BULK or tau * self.highest < 1.0
 
     def resistance(self, kind: str) -> tuple[float, float]:
         """Return what the bulk or the interface resists, in ohm, with its uncertainty.
@@ -164,10 +182,11 @@ class Fit:
         total, slope = 0.0, np.zeros(self.x.size)
         if kind == "bulk" and self.circuit.resistance:
             i = int(self.circuit.inductance)
-            slope[i] = total = float(np.exp(self.x[i]))
+            total = float(np.exp(self.x[i]))
+            slope[i] = total
         first = self.circuit.inductance + self.circuit.resistance
         for k, (ohm, tau, _) in enumerate(self.arcs):
-            if (tau / ohm < BULK) == (kind == "bulk"):
+            if self.is_bulk(ohm, tau) == (kind == "bulk"):
                 slope[first + 3 * k] = ohm
                 total += ohm
         return total, float(np.sqrt(max(slope @ self.covariance @ slope, 0.0)))
@@ -187,7 +206,11 @@ def fits(spectrum: Spectrum, noise: float = 0.0) -> list[Fit]:
     found: list[Fit] = []
     inductive = spectrum.impedance.imag[0] > 0 or abs(spectrum.impedance).min() < 3e3
     for arcs in (0, 1, 2):
-        if arcs == 2 and _explained(spectrum, min(found, key=_by_aicc), noise):
+        if (
+            arcs == 2
+            and found
+            and _explained(spectrum, min(found, key=_by_aicc), noise)
+        ):
             break
         for spike in (True, False):
             grown: list[Fit] = []
@@ -200,6 +223,8 @@ def fits(spectrum: Spectrum, noise: float = 0.0) -> list[Fit]:
                 if made := fit(spectrum, one, grown):
                     grown.append(made)
             found += grown
+    if not found:
+        raise AnalysisError("no circuit could be fitted")
     return sorted(found, key=_by_aicc)
 
 
@@ -215,7 +240,9 @@ def _explained(spectrum: Spectrum, best: Fit, noise: float) -> bool:
     return waves < 0.3 and best.misfit * NOISE <= max(1.2 * noise, 2 * FLOOR)
 
 
-def fit(spectrum: Spectrum, circuit: Circuit, smaller: Sequence[Fit] = ()) -> Fit | None:
+def fit(
+    spectrum: Spectrum, circuit: Circuit, smaller: Sequence[Fit] = ()
+) -> Fit | None:
     """Return the best fit of a circuit from several starts, or None.
 
     Parameters
@@ -242,12 +269,20 @@ def fit(spectrum: Spectrum, circuit: Circuit, smaller: Sequence[Fit] = ()) -> Fi
         with np.errstate(over="ignore", invalid="ignore"):
             try:
                 return least_squares(
-                    away, start, slopes, method="lm", max_nfev=steps, ftol=exact, xtol=exact
+                    away,
+                    start,
+                    slopes,
+                    method="lm",
+                    max_nfev=steps,
+                    ftol=exact,
+                    xtol=exact,
                 )
             except (ValueError, np.linalg.LinAlgError):
                 return None  # a start from which the numbers ran away
 
-    starts = [*_starts(spectrum, circuit), *(_grown(one, circuit) for one in smaller)]
+    starts = [_grown(one, circuit) for one in smaller]
+    if not (starts and circuit.arcs == 2):  # where the arcs are is known by then
+        starts += _starts(spectrum, circuit)
     rough = [one for x in starts if (one := descend(x, 20, 1e-3)) is not None]
     rough = sorted((one for one in rough if np.isfinite(one.x).all()), key=_by_cost)
     fine = [one for r in rough[:2] if (one := descend(r.x, 150, 1e-8)) is not None]
@@ -269,7 +304,7 @@ def _judged(spectrum: Spectrum, circuit: Circuit, best: Any) -> Fit:
     aicc = points * np.log(chi2 / points) + 2.0 * count * points / (points - count - 1)
     return Fit(
         circuit, best.x, _inverse(best.jac) * scale, float(spectrum.omega.min()),
-        float(np.sqrt(scale)), float(aicc),
+        float(spectrum.omega.max()), float(np.sqrt(scale)), float(aicc),
     )  # fmt: skip
 
 
@@ -294,6 +329,12 @@ def _inverse(jacobian: Reals) -> Reals:
     part = np.linalg.pinv(scaled.T @ scaled, rcond=1e-13, hermitian=True)
     inverse[np.ix_(used, used)] = part / np.outer(size[used], size[used])
     return inverse
+
+
+def simplest(ranked: Sequence[Fit]) -> Fit:
+    """Return the fit with the fewest parameters among those that are as good as the best."""
+    good = [one for one in ranked if one.aicc - ranked[0].aicc <= AS_GOOD]
+    return min(good, key=lambda one: (one.x.size, one.aicc))
 
 
 def possible(ranked: Sequence[Fit]) -> list[tuple[Fit, float]]:

@@ -5,7 +5,7 @@ An arc belongs to the bulk below about 5e-6 S/cm; it peaks at
 is beyond a 1 MHz analyser, and the intercept at high frequency is what is left. The
 intercept includes leads and contacts, which no frequency tells from the bulk: unless a
 short was measured they are taken as 0.1 to 2 ohm. Where that, or anything else, leaves
-the number uncertain by more than 30 %, there is no number but a bound.
+the number uncertain by more than 20 %, there is no number but a bound.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import numpy as np
 from orchestrator.analysis import circuits, kramers_kronig
 from orchestrator.analysis.circuits import Fit
 from orchestrator.analysis.kramers_kronig import Quality
-from orchestrator.analysis.quality import UNCERTAIN
 from orchestrator.analysis.spectrum import GAIN, Spectrum, compensate, worse
-from orchestrator.units import show
+from orchestrator.units import resistance
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,9 @@ CONTACT = Ohms(1.05, 0.55)
 between 0.1 and 2 ohm."""
 AFTER_SHORT = Ohms(0.0, 0.05)
 """What is left of them once a short at the cell was taken off."""
+HIDDEN = 0.2
+"""Relative standard uncertainty beyond which there is a bound and no number: contacts
+are not drawn at random for each cell, so no average makes up for them."""
 MISFIT = 0.05
 """Root mean square residual of the best circuit beyond which none describes the cell."""
 
@@ -91,8 +93,8 @@ def bulk(
         spectrum = compensate(spectrum, short, opened)
     contact = contact or (CONTACT if short is None else AFTER_SHORT)
     quality = kramers_kronig.judge(spectrum)
-    ranked = circuits.possible(circuits.fits(spectrum, quality.noise))
-    best = ranked[0][0]
+    fitted = circuits.fits(spectrum, quality.noise)
+    ranked, best = circuits.possible(fitted), circuits.simplest(fitted)
     doubts, warnings = list(quality.doubts), list(quality.warnings)
     off = abs(best.impedance(spectrum.frequency) / spectrum.impedance - 1.0)
     left = float(np.sqrt((off**2).mean()))
@@ -103,9 +105,11 @@ def bulk(
         )
     elif left > max(4.0 * quality.noise, 0.01):
         warnings.append(f"the best circuit ({best.circuit.name}) leaves {left:.1%}")
-    total = _total(ranked, quality)
+    total = _total(best, ranked, quality)
     others = tuple(
-        (one.circuit.name, weight, one.resistance("bulk")[0]) for one, weight in ranked[1:]
+        (one.circuit.name, weight, one.resistance("bulk")[0])
+        for one, weight in ranked
+        if one is not best
     )
     found = Ohms(total.value - contact.value, math.hypot(total.std, contact.std))
     reason, at_least, at_most = _hidden(spectrum, best, total, found, contact)
@@ -115,13 +119,13 @@ def bulk(
     )  # fmt: skip
 
 
-def _total(ranked: Sequence[tuple[Fit, float]], quality: Quality) -> Ohms:
+def _total(best: Fit, ranked: Sequence[tuple[Fit, float]], quality: Quality) -> Ohms:
     """Return all resistance before the electrodes, with what makes it uncertain.
 
     Scatter of the points, the instrument's own gain, what circuits that fit equally
     well would say, and half of a drift that exceeds the noise.
     """
-    value, scatter = ranked[0][0].resistance("bulk")
+    value, scatter = best.resistance("bulk")
     choice = sum(w * (one.resistance("bulk")[0] - value) ** 2 for one, w in ranked)
     gain = GAIN * float(worse(value)) * value
     drift = quality.drift or 0.0
@@ -135,7 +139,7 @@ def _hidden(
     """Return why the bulk is not seen ('' if it is), and bounds on it, in ohm."""
     f, z = spectrum.frequency, spectrum.impedance
     highest = float(z.real.max()) * (1.0 - 2.0 * GAIN)
-    arcs = [one for one in best.arcs if one[1] / one[0] < circuits.BULK]
+    arcs = [one for one in best.arcs if best.is_bulk(*one[:2])]
     circuit = best.circuit
     if not (circuit.arcs or circuit.spike):
         why = "neither an arc nor a spike: a plain resistor, or a cell that is shorted"
@@ -153,13 +157,13 @@ def _hidden(
     if slow:
         why = f"the arc peaks below {f[-1]:.3g} Hz, where the sweep ends"
         return why, max(highest, 0.0), None
-    if found.std <= UNCERTAIN * found.value:
+    if found.std <= HIDDEN * found.value:
         return "", None, None
-    seen = f"{show(total.value, 'ohm', total.std)}"
+    seen = resistance(total.value, total.std)
     if contact.std >= total.std:
         why = (
             f"the intercept at high frequency, {seen}, is mostly leads and contacts "
-            f"({show(contact.value, 'ohm', contact.std)}): measure a short, or a longer cell"
+            f"({resistance(contact.value, contact.std)}): measure a short, or a longer cell"
         )
         return why, None, total.value + 2.0 * total.std
     if arcs and total.value > 100.0 * contact.value:
@@ -181,8 +185,10 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Conductivity:
-    """Conductivity in S/cm with its standard uncertainty; ``sign`` is =, >= or <=, or
-    empty when nothing is known."""
+    """Conductivity in S/cm with its standard uncertainty.
+
+    ``sign`` is =, >= or <=, or empty when nothing is known.
+    """
 
     value: float
     std: float

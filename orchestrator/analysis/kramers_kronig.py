@@ -37,9 +37,9 @@ UNEVEN = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quality:
-    """What the test says of a spectrum.
+    r"""What the test says of a spectrum.
 
-    ``residuals`` are (fit - measured) / \\|measured\\|, complex, from high frequency
+    ``residuals`` are (fit - measured) / \|measured\|, complex, from high frequency
     down. ``noise`` is what they say of one part (real or imaginary) of one point, relative,
     corrected for the fit's own freedom. ``capacitor`` tells whether 1/C was needed. ``doubts`` say
     why the spectrum is not believed, ``warnings`` what else to know.
@@ -90,7 +90,9 @@ def linear_residuals(
     goal = z / abs(z)
     stacked = np.vstack([matrix.real, matrix.imag])
     # Columns are nearly dependent; the smallest singular values are noise only.
-    found = np.linalg.lstsq(stacked, np.concatenate([goal.real, goal.imag]), rcond=1e-12)
+    found = np.linalg.lstsq(
+        stacked, np.concatenate([goal.real, goal.imag]), rcond=1e-12
+    )
     residuals: Complexes = matrix @ found[0] - goal
     return residuals
 
@@ -101,7 +103,8 @@ def judge(spectrum: Spectrum) -> Quality:
     blocked = linear_residuals(spectrum, capacitor=True)
     capacitor = bool(abs(blocked).max() < 0.8 * abs(plain).max())
     residuals = blocked if capacitor else plain
-    doubts, warnings = [], []
+    doubts: list[str] = []
+    warnings: list[str] = []
     largest = float(abs(residuals).max())
     if largest > ACCEPTABLE:
         f = spectrum.frequency[int(abs(residuals).argmax())]
@@ -111,9 +114,11 @@ def judge(spectrum: Spectrum) -> Quality:
         )
     noise = _noise(spectrum, residuals)
     if text := _structure(spectrum, residuals):
-        (doubts if doubts else warnings).append(text)
+        (doubts or warnings).append(text)
     if spectrum.drift is None:
-        warnings.append("the first frequency was not measured again: slow drift is not seen")
+        warnings.append(
+            "the first frequency was not measured again: slow drift is not seen"
+        )
     else:
         _against_start(spectrum, noise, doubts, warnings)
     return Quality(
@@ -135,7 +140,7 @@ def _against_start(
     drift = spectrum.drift or 0.0
     both = 2.0 * max(noise, 1e-4)  # two points, and two parts of each
     text = (
-        f"at {spectrum.frequency[0]:.3g} Hz the impedance changed by {drift:.1%} "
+        f"at {spectrum.start:.3g} Hz the impedance changed by {drift:.1%} "
         f"during the sweep"
     )
     if drift > DRIFT:

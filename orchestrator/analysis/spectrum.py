@@ -31,13 +31,15 @@ class Spectrum:
 
     ``frequency`` in Hz, ``impedance`` in ohm; a capacitor has a negative imaginary
     part. ``again`` is the impedance at the first frequency, measured once more at the
-    end of the sweep, and None when it was not.
+    end of the sweep, and None when it was not; ``first`` is what it was at the start.
+    ``rising`` sweeps began at the lowest frequency.
     """
 
     frequency: Reals
     impedance: Complexes
     again: complex | None = None
     first: complex = 0j
+    rising: bool = False
 
     @classmethod
     def measured(cls, frequency: ArrayLike, impedance: ArrayLike) -> Spectrum:
@@ -57,20 +59,28 @@ class Spectrum:
         """
         f, z = np.asarray(frequency, float), np.asarray(impedance, complex)
         if f.shape != z.shape or f.ndim != 1:
-            raise AnalysisError(f"{f.size} frequencies and {z.size} impedances: not one each")
+            raise AnalysisError(
+                f"{f.size} frequencies and {z.size} impedances: not one each"
+            )
         for i in np.flatnonzero(~(np.isfinite(f) & (f > 0.0) & (f < OVERFLOW))):
             raise AnalysisError(f"point {i + 1}: frequency {f[i]:g} Hz is not above 0")
-        for i in np.flatnonzero(~(np.isfinite(z) & (abs(z) < OVERFLOW) & (abs(z) > 0.0))):
-            raise AnalysisError(f"point {i + 1}, {f[i]:g} Hz: impedance {z[i]:g} ohm is no reading")
+        for i in np.flatnonzero(
+            ~(np.isfinite(z) & (abs(z) < OVERFLOW) & (abs(z) > 0.0))
+        ):
+            raise AnalysisError(
+                f"point {i + 1}, {f[i]:g} Hz: impedance {z[i]:g} ohm is no reading"
+            )
         again, first = None, complex(z[0]) if z.size else 0j
         if f.size > FEWEST and abs(f[-1] / f[0] - 1.0) < SAME:
             again, f, z = complex(z[-1]), f[:-1], z[:-1]
         if f.size < FEWEST:
             raise AnalysisError(f"{f.size} points; at least {FEWEST} are needed")
         if f.max() / f.min() < 10.0:
-            raise AnalysisError(f"{f.min():g} to {f.max():g} Hz: less than a decade of frequency")
+            raise AnalysisError(
+                f"{f.min():g} to {f.max():g} Hz: less than a decade of frequency"
+            )
         order = np.argsort(-f, kind="stable")
-        return cls(f[order], z[order], again, first)
+        return cls(f[order], z[order], again, first, bool(f[0] < f[-1]))
 
     @property
     def omega(self) -> Reals:
@@ -81,6 +91,11 @@ class Spectrum:
     def noise(self) -> Reals:
         """What one point is uncertain by, in ohm: 0.35 %, five times that at the ends."""
         return NOISE * worse(abs(self.impedance)) * abs(self.impedance)
+
+    @property
+    def start(self) -> float:
+        """The frequency at which the sweep began, in Hz."""
+        return float(self.frequency[-1 if self.rising else 0])
 
     @property
     def drift(self) -> float | None:
@@ -130,19 +145,24 @@ def compensate(
     parallel = 0j
     if opened is not None:
         parallel = 1.0 / (at(opened, spectrum.frequency, "open") - series)
-    ends = np.atleast_1d(series)[0], np.atleast_1d(parallel)[0]
+    which = -1 if spectrum.rising else 0
+    ends = np.atleast_1d(series)[which], np.atleast_1d(parallel)[which]
 
     def inner(z: Complexes, z_s: ArrayLike, y_o: ArrayLike) -> Complexes:
         rest = z - np.asarray(z_s)
         made: Complexes = rest / (1.0 - rest * np.asarray(y_o))
         return made
 
-    again = spectrum.again
-    if again is not None:
-        again = complex(inner(np.array([again]), *ends)[0])
-    first = complex(inner(np.array([spectrum.first]), *ends)[0])
-    made = inner(spectrum.impedance, series, parallel)
-    return Spectrum(spectrum.frequency, made, again, first)
+    def one(z: complex) -> complex:
+        return complex(inner(np.array([z]), *ends)[0])
+
+    return Spectrum(
+        spectrum.frequency,
+        inner(spectrum.impedance, series, parallel),
+        None if spectrum.again is None else one(spectrum.again),
+        one(spectrum.first),
+        spectrum.rising,
+    )
 
 
 def at(spectrum: Spectrum, frequency: Reals, name: str = "spectrum") -> Complexes:

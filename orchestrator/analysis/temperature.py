@@ -58,7 +58,11 @@ class Law:
     def parameters(self) -> dict[str, tuple[float, float]]:
         """Each parameter with its standard uncertainty: log10 A (S/cm), kJ/mol, K."""
         std = np.sqrt(np.diag(self.covariance))
-        names = ("log10_A", "Ea_kJ_per_mol" if self.x.size == 2 else "B_kJ_per_mol", "T0_K")
+        names = (
+            "log10_A",
+            "Ea_kJ_per_mol" if self.x.size == 2 else "B_kJ_per_mol",
+            "T0_K",
+        )
         scale = (1 / math.log(10), 1.0, 1.0)
         return {
             name: (float(x * k), float(u * k))
@@ -70,13 +74,19 @@ class Law:
         t = np.array([temperature + ZERO])
         slope = _slopes(self.x, t)[0]
         value = math.exp(float(_log(self.x, t)[0]))
-        return Point(temperature, value, value * math.sqrt(max(slope @ self.covariance @ slope, 0.0)))
+        return Point(
+            temperature,
+            value,
+            value * math.sqrt(max(slope @ self.covariance @ slope, 0.0)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A conductivity at a temperature; ``how`` says from what, ``outside`` by how many K
-    it is outside the data."""
+    """A conductivity at a temperature.
+
+    ``how`` says from what, ``outside`` by how many K it is outside the data.
+    """
 
     point: Point
     how: str
@@ -124,8 +134,8 @@ def laws(points: Sequence[Point]) -> list[Law]:
 
 
 def _curve(t: Reals, y: Reals, u: Reals) -> Reals:
-    """Return ln A, B (kJ/mol) and T0 (K); T0 is between 50 K and 10 K below the data."""
-    ends = ([-100.0, 0.01, 50.0], [100.0, 500.0, float(t.min()) - 10.0])
+    """Return ln A, B (kJ/mol) and T0 (K); T0 stays 10 K below the data."""
+    ends = ([-100.0, 0.01, 0.0], [100.0, 500.0, float(t.min()) - 10.0])
     tries = []
     for t0 in np.linspace(80.0, ends[1][2] - 10.0, 4):
         columns = _slopes(np.array([0.0, 1.0, t0]), t)[:, :2]
@@ -145,14 +155,20 @@ def _curve(t: Reals, y: Reals, u: Reals) -> Reals:
 
 
 def _law(
-    name: str, x: Reals, jacobian: Reals, y: Reals, t: Reals, u: Reals, points: Sequence[Point]
+    name: str,
+    x: Reals,
+    jacobian: Reals,
+    y: Reals,
+    t: Reals,
+    u: Reals,
+    points: Sequence[Point],
 ) -> Law:
     off = _log(x, t) - y
     chi2 = float(((off / u) ** 2).sum())
     scale = max(1.0, chi2 / max(t.size - x.size, 1))
     covariance = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True) * scale
     residual = float(np.sqrt((off**2).mean()) / math.log(10))
-    return Law(name, x, covariance, residual, chi2, tuple(points))
+    return Law(name, x, np.asarray(covariance, float), residual, chi2, tuple(points))
 
 
 def estimate(points: Sequence[Point], temperature: float) -> Estimate | None:
@@ -187,10 +203,15 @@ def _between(points: Sequence[Point], temperature: float) -> Point:
     """Return what lies on the line between the two neighbours, in ln sigma and 1/T."""
     below = max((p for p in points if p.temperature <= temperature), key=_where)
     above = min((p for p in points if p.temperature >= temperature), key=_where)
-    low, high, here = (1.0 / (one + ZERO) for one in (below.temperature, above.temperature, temperature))
+    low, high, here = (
+        1.0 / (one + ZERO)
+        for one in (below.temperature, above.temperature, temperature)
+    )
     share = 0.0 if low == high else (here - low) / (high - low)
     y = (1 - share) * math.log(below.value) + share * math.log(above.value)
-    part = math.hypot((1 - share) * below.std / below.value, share * above.std / above.value)
+    part = math.hypot(
+        (1 - share) * below.std / below.value, share * above.std / above.value
+    )
     # Between two points nothing says that the line is straight.
     bend = share * (1 - share) * abs(math.log(above.value / below.value))
     value = math.exp(y)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 
 from orchestrator.analysis.readings import AnalysisError
+from orchestrator.analysis.spectrum import Reals
 
 SETTLED = 0.02
 """Part of the steady current by which the last one may still exceed it."""
@@ -58,7 +59,9 @@ def decay(time: ArrayLike, current: ArrayLike) -> Decay:
     """
     t, i = np.asarray(time, float), np.asarray(current, float)
     if t.size < 6 or t.size != i.size:
-        raise AnalysisError(f"{i.size} currents at {t.size} times; at least 6 are needed")
+        raise AnalysisError(
+            f"{i.size} currents at {t.size} times; at least 6 are needed"
+        )
     if not (np.isfinite(t).all() and np.isfinite(i).all()):
         raise AnalysisError("a time or a current is no number")
     size = float(abs(i).max())
@@ -66,8 +69,9 @@ def decay(time: ArrayLike, current: ArrayLike) -> Decay:
         raise AnalysisError("no current flowed, or no time passed")
     y, span = i / size, float(np.ptp(t))
 
-    def away(x: np.ndarray) -> np.ndarray:
-        return x[1] + (x[0] - x[1]) * np.exp(-t / np.exp(x[2])) - y
+    def away(x: Reals) -> Reals:
+        off: Reals = x[1] + (x[0] - x[1]) * np.exp(-t / np.exp(x[2])) - y
+        return off
 
     tries = [
         least_squares(away, [y[0], y[-1], math.log(span * part)], method="lm")
@@ -80,7 +84,9 @@ def decay(time: ArrayLike, current: ArrayLike) -> Decay:
     std = np.sqrt(np.diag(np.linalg.pinv(best.jac.T @ best.jac) * scale))
     last = x[1] + (x[0] - x[1]) * math.exp(-min(float(t.max()) / tau, 700.0))
     left = abs(last - x[1]) / abs(x[1]) if x[1] else math.inf
-    first = abs(float(y[int(t.argmin())] - x[1] - (x[0] - x[1]) * np.exp(-t.min() / tau)))
+    first = abs(
+        float(y[int(t.argmin())] - x[1] - (x[0] - x[1]) * np.exp(-t.min() / tau))
+    )
     return Decay(
         float(x[0] * size), float(x[1] * size), tau,
         math.hypot(float(std[0]), first) * size, float(std[1]) * size, float(left),

@@ -31,7 +31,7 @@ COLOURS = (
 
 MARKERS = "osD^vPXd<>ph"
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -219,7 +219,7 @@ def by_parameter(history: History) -> Figure | None:
         return None
     columns = min(3, len(axes_of))
     rows = math.ceil(len(axes_of) / columns)
-    mpl.rcParams.update(_STYLE)
+    mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(7.4, 2.2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     top = history.ranked()[0]
@@ -317,7 +317,7 @@ def timeline(history: History) -> Figure | None:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    mpl.rcParams.update(_STYLE)
+    mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 

@@ -36,7 +36,11 @@ class Cell:
     def impedance(self, frequency: Reals) -> Complexes:
         s = 2j * np.pi * frequency
         tau = VACUUM * self.permittivity / self.conductivity
-        z = s * self.inductance + self.contact + self.bulk / (1 + (s * tau) ** self.n_bulk)
+        z = (
+            s * self.inductance
+            + self.contact
+            + self.bulk / (1 + (s * tau) ** self.n_bulk)
+        )
         if self.interface is None:
             return np.asarray(z + 1 / (self.q_block * self.area * s**self.n_block))
         r_i = self.interface / self.area
