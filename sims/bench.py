@@ -85,6 +85,8 @@ class Bench:
         self.seed = seed
         self.clock = clock or BenchClock(speed)
         self.deliver: Callable[[str, bytes], None] = self._deliver
+        self.wired: dict[str, Callable[[bytes], None]] = {}
+        """What takes the answers of an instrument that has no port, on a bus."""
         self._now = 0.0
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = itertools.count()
@@ -127,7 +129,13 @@ class Bench:
         begin = max(self._now + after, self._arrived.get(panel.name, 0.0))
         arrival = begin + 10.0 * len(data) / panel.baud
         self._arrived[panel.name] = arrival
-        self.later(arrival - self._now, lambda: self.deliver(panel.name, data))
+        self.later(arrival - self._now, lambda: self._arrive(panel.name, data))
+
+    def _arrive(self, name: str, data: bytes) -> None:
+        if name in self.wired:
+            self.wired[name](data)
+        else:
+            self.deliver(name, data)
 
     def note(self, instrument: str, event: str, **facts: Any) -> None:
         """Write an event to an instrument's journal."""

@@ -215,6 +215,10 @@ class ScpiPanel(Panel):
         self.reset()
         self.note("power lost")
 
+    def device_clear(self) -> None:
+        """Take back what is pending, as a GPIB bus can demand."""
+        self._abort()
+
     def check_whole(self) -> None:
         """Refuse what a broken instrument cannot do."""
         if self.broken:

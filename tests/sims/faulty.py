@@ -9,7 +9,13 @@ from tests.sims.desk import Desk
 
 SLOTS = ("chuck", "anneal", "probe", "optics", "stylus")
 INSTRUMENTS: dict[str, dict[str, Any]] = {
+    "2700 on the bus": {"panel": "keithley2700"},
     "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
+    "e4980a": {"panel": "e4980a", "cell": {"conductivity_S_cm": 1e-6}},
+    "gpib_adapter": {
+        "panel": "gpib_adapter",
+        "instruments": {16: "2700 on the bus"},
+    },
     "grbl": {"panel": "grbl", "start": [-250.0, -200.0, -20.0]},
     "ika": {"panel": "ika", "slot": "anneal"},
     "keithley2400": {
@@ -32,9 +38,13 @@ SPEC = {
         name: {"at": [-50.0 * place, 0.0, 0.0]} for place, name in enumerate(SLOTS)
     },
 }
-WIRED = [name for name in INSTRUMENTS if name != "profilometer"]
+WIRED = [
+    name for name in INSTRUMENTS if name not in {"profilometer", "2700 on the bus"}
+]
 QUESTION = {
     "cavro": b"/1?23\r",
+    "e4980a": b"*IDN?\n",
+    "gpib_adapter": b"++ver\n",
     "grbl": b"$G\n",
     "ika": b"IN_NAME \r\n",
     "keithley2400": b"*IDN?\n",
@@ -49,6 +59,8 @@ SAID = {"eurotherm": "read 107 1"}
 """What the bytes of a question say, where it is no text."""
 ANOTHER = {
     "cavro": b"/1?20\r",
+    "e4980a": b"*STB?\n",
+    "gpib_adapter": b"++addr\n",
     "grbl": b"$I\n",
     "ika": b"IN_SP_3\r\n",
     "keithley2400": b"*STB?\n",
