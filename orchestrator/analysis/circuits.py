@@ -16,6 +16,7 @@ times are fitted as logarithms, and n stays between 0.4 and 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -159,7 +160,7 @@ class Fit:
             if label.startswith("n"):
                 value, slope = exponent(float(x))
             else:
-                value = slope = float(np.exp(np.clip(x, -90, 90)))
+                value = slope = math.exp(min(max(float(x), -90.0), 90.0))
             found[label] = (value, abs(slope) * float(u))
         return found
 
@@ -189,7 +190,7 @@ class Fit:
             if self.is_bulk(ohm, tau) == (kind == "bulk"):
                 slope[first + 3 * k] = ohm
                 total += ohm
-        return total, float(np.sqrt(max(slope @ self.covariance @ slope, 0.0)))
+        return total, math.sqrt(max(float(slope @ self.covariance @ slope), 0.0))
 
 
 def fits(spectrum: Spectrum, noise: float = 0.0) -> list[Fit]:

@@ -141,16 +141,17 @@ def compensate(
     AnalysisError
         If short or open do not reach as far as the spectrum.
     """
-    series = 0j if short is None else at(short, spectrum.frequency, "short")
-    parallel = 0j
+    series, parallel = np.zeros((2, spectrum.frequency.size), complex)
+    if short is not None:
+        series = at(short, spectrum.frequency, "short")
     if opened is not None:
         parallel = 1.0 / (at(opened, spectrum.frequency, "open") - series)
     which = -1 if spectrum.rising else 0
-    ends = np.atleast_1d(series)[which], np.atleast_1d(parallel)[which]
+    ends = series[which], parallel[which]
 
-    def inner(z: Complexes, z_s: ArrayLike, y_o: ArrayLike) -> Complexes:
-        rest = z - np.asarray(z_s)
-        made: Complexes = rest / (1.0 - rest * np.asarray(y_o))
+    def inner(z: Complexes, z_s: Complexes, y_o: Complexes) -> Complexes:
+        rest = z - z_s
+        made: Complexes = rest / (1.0 - rest * y_o)
         return made
 
     def one(z: complex) -> complex:
