@@ -87,12 +87,14 @@ def impedance(
     for degc in steps_to(lowest, temperature, temperatures):
         yield from bring(hotplate, degc)
         yield from set_to(hotplate.held, Hold(degc, equilibrium))
-        for frequency in frequencies():
-            yield from set_to(analyser.frequency, frequency)
-            yield from bps.trigger(analyser, wait=True)
+        wanted = frequencies()
+        yield from bps.abs_set(analyser.swept, wanted, by_list=True, wait=True)
+        yield from bps.trigger(hotplate, wait=True)
+        for index in range(len(wanted)):
+            yield from set_to(analyser.point, index)
             yield from bps.create("primary")
             yield from bps.read(analyser)
-            yield from bps.read(hotplate)  # as it was when it was last looked at
+            yield from bps.read(hotplate)  # as it was at the end of the sweep
             yield from bps.save()
 
 
@@ -131,7 +133,11 @@ def polarise(
         yield from set_to(source_meter.applied, voltage)
         currents: list[float] = []
         for pause in _pauses(duration):
-            yield from bps.trigger_and_read([source_meter, source_meter.time])
+            yield from bps.trigger(source_meter, wait=True)
+            yield from bps.create("primary")
+            yield from bps.read(source_meter)
+            yield from bps.read(source_meter.time)
+            yield from bps.save()
             currents.append(source_meter.current.get())
             if steady(currents):
                 return
