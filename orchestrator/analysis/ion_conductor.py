@@ -153,7 +153,9 @@ def _fitted(
     spectrum: Spectrum, short: Spectrum | None, opened: Spectrum | None
 ) -> Bulk:
     """Return the bulk of a spectrum: several quantities come from one run, fitted once."""
-    key = tuple(None if one is None else one.content for one in (spectrum, short, opened))
+    key = tuple(
+        None if one is None else one.content for one in (spectrum, short, opened)
+    )
     if key not in _FITS:
         if len(_FITS) >= KEPT:
             _FITS.pop(next(iter(_FITS)))

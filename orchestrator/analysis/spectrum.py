@@ -85,7 +85,9 @@ class Spectrum:
     @property
     def content(self) -> bytes:
         """All readings, as bytes that tell one spectrum from another."""
-        ends = np.array([self.first, complex("nan") if self.again is None else self.again])
+        ends = np.array(
+            [self.first, complex("nan") if self.again is None else self.again]
+        )
         return self.frequency.tobytes() + self.impedance.tobytes() + ends.tobytes()
 
     @property
