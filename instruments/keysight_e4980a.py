@@ -155,6 +155,7 @@ class ImpedanceAnalyser(Instrument):
     compensated = Component(Verb, begin="compensate", units="", value=0, kind="config")
     learnt = Component(Verb, begin="learn", units="", value="", kind=Kind.omitted)
     swept = Component(Verb, begin="sweep", units="Hz", value=[0.0], kind=Kind.omitted)
+    point = Component(Verb, begin="show_point", units="", value=0, kind=Kind.omitted)
     swept_resistance = Component(ReadBack, units="ohm", value=[0.0], kind=Kind.omitted)
     swept_reactance = Component(ReadBack, units="ohm", value=[0.0], kind=Kind.omitted)
     swept_status = Component(ReadBack, units="", value=[0], kind=Kind.omitted)
@@ -324,6 +325,19 @@ class ImpedanceAnalyser(Instrument):
             self.swept_status.keep([one.status for one in points])
 
         return self.begin(work, within=2.0 * self.time_of(wanted) + len(wanted))
+
+    def show_point(self, index: int) -> DeviceStatus:
+        """Keep point ``index`` of the last sweep as the reading, so that it is an event."""
+        every = self.swept.get()
+        within(index, 0, len(every) - 1, f"{self.name}: point", "")
+
+        def work(_: threading.Event) -> None:
+            self.frequency.keep(every[index])
+            self.resistance.keep(self.swept_resistance.get()[index])
+            self.reactance.keep(self.swept_reactance.get()[index])
+            self.status.keep(self.swept_status.get()[index])
+
+        return self.begin(work, within=1.0)
 
     def learn(self, what: str) -> DeviceStatus:
         """Take the fixture as it is for an ``open`` or a ``short`` one.

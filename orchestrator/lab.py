@@ -68,8 +68,11 @@ OPERATIONS: dict[str, Operation] = {
     "reach": Operation("instruments.plans.heat:reach", 240.0, "act", f"{_COMES_TO}:looks", _THERMAL),
     "hold": Operation("instruments.plans.heat:hold", 5.0, "act", f"{_COMES_TO}:hold"),
     "heat": Operation("instruments.plans.heat:heat", 240.0, "act", f"{_COMES_TO}:hold", _THERMAL),
+    "weigh": Operation("instruments.plans.measure:weigh", 15.0, "measure", f"{_COMES_TO}:looks"),
     "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
     "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
+    "impedance": Operation("instruments.plans.impedance:impedance", 900.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
+    "polarise": Operation("instruments.plans.impedance:polarise", 120.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
     "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
 }  # fmt: skip
 
@@ -109,6 +112,46 @@ ANALYSES: dict[str, Analysis] = {
     "step_height": Analysis(
         "orchestrator.analysis.film:step_height", "nm", runs={"profile": "step_height"}
     ),
+    "mass_difference": Analysis(
+        "orchestrator.analysis.composition:mass_difference",
+        "mg",
+        runs={"before": "weigh", "after": "weigh"},
+    ),
+    "molality": Analysis(
+        "orchestrator.analysis.composition:molality",
+        "mol/kg",
+        runs={"polymer": "dispense", "salt": "dispense"},
+        of={"polymer": "mg", "salt": "mg"},
+    ),
+    "mass_ratio": Analysis(
+        "orchestrator.analysis.composition:mass_ratio",
+        "percent",
+        runs={"polymer": "dispense", "additive": "dispense"},
+        of={"polymer": "mg", "additive": "mg"},
+    ),
+    "residue": Analysis(
+        "orchestrator.analysis.composition:residue",
+        "percent",
+        runs={"polymer": "dispense", "salt": "dispense", "additive": "dispense"},
+        of={"polymer": "mg", "salt": "mg", "additive": "mg", "film": "mg"},
+    ),
+    "conductivity_at_30": Analysis(
+        "orchestrator.analysis.ion_conductor:at_30_degc",
+        "S/cm",
+        runs={"spectra": "impedance"},
+        of={"thickness": "nm"},
+    ),
+    "conductivity_at_60": Analysis(
+        "orchestrator.analysis.ion_conductor:at_60_degc",
+        "S/cm",
+        runs={"spectra": "impedance"},
+        of={"thickness": "nm"},
+    ),
+    "transference": Analysis(
+        "orchestrator.analysis.ion_conductor:lithium",
+        "1",
+        runs={"polarise": "polarise", "before": "impedance", "after": "impedance"},
+    ),
     "conductivity": Analysis(
         "orchestrator.analysis.film:conductivity",
         "S/cm",
@@ -124,8 +167,23 @@ PLANNERS: dict[str, str] = {
 OUTLETS = ("needle", "waste")
 """Ports of a pump's valve that no liquid comes from."""
 
-PORTION_KEYS = {"liquid": "", "volume": "uL", "concentration": "mol/L", "diluent": ""}
+AMOUNTS = {"volume": "uL", "mass": "mg", "molality": "mol/kg", "mass_ratio": "percent"}
+"""How a recipe says how much: a volume, or the mass of what is dissolved, or its amount
+or its mass for the mass of what an earlier step (``of``) has dispensed."""
+
+PORTION_KEYS = {
+    "liquid": "",
+    **AMOUNTS,
+    "of": "",
+    "concentration": "mol/L",
+    "diluent": "",
+}
 """What a recipe says of a plan's portions, each with its unit."""
+
+PORTION = ("liquid", "source", "volume")
+"""What every portion of a compiled step says; volume in uL."""
+CONTENT = ("mass", "solute", "amount")
+"""What it may say beside: mg of it, mg and mmol of what is dissolved in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +281,7 @@ def required_keys(operation: str) -> set[str]:
     wanted = signature(operation).parameters.values()
     plain = {p.name for p in wanted if p.required and p.kind in ("quantity", "plain")}
     poured = any(p.kind == "portions" for p in wanted)
-    return plain | {"liquid", "volume"} if poured else plain
+    return plain | {"liquid"} if poured else plain
 
 
 @cache
@@ -438,7 +496,8 @@ def _portions(
     made = []
     for index, one in enumerate(portions):
         place = f"{where}[{index}]"
-        if not isinstance(one, Mapping) or set(one) != {"liquid", "source", "volume"}:
+        keys = set(one) if isinstance(one, Mapping) else set()
+        if not set(PORTION) <= keys <= {*PORTION, *CONTENT}:
             raise Refused(f"{place}: {one!r} — must have liquid, source and volume")
         name, source = one["liquid"], one["source"]
         if not isinstance(name, str) or name not in lab.liquids:

@@ -136,6 +136,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                         "unit": one.unit,
                         "direction": one.direction,
                         "scale": one.scale,
+                        "target": one.target,
                     }
                     for one in campaign.objectives
                 ],

@@ -6,6 +6,7 @@ coordinates; volumes in uL; temperatures in degC; times in bench seconds.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,12 @@ from sims.spec import BadBench, Position
 
 if TYPE_CHECKING:
     from sims.bench import Bench
-    from sims.physics.laboratory import Laboratory
-    from sims.physics.sample import Sample
+    from sims.physics.cell import Cell
+
+Sample = Any
+"""A `physics.sample.Sample`, a `physics.electrolyte.Electrolyte`, or what is like them:
+it has a name and a history, may be poured on and spun, lives (`advance`) and has a
+`truth`. What an instrument measures of it is between the two."""
 
 AMBIENT = 23.0
 GRIP = 1.0
@@ -31,6 +36,13 @@ FALL = 40.0
 STEP = 2.0
 """Bench seconds between two looks at a film on a hotplate."""
 TRACE = 1e-9
+SEEN = ("stylus", "cell")
+"""Slots after which the truth about a sample is written down: it has been measured."""
+LABORATORIES = {
+    "films": "sims.physics.laboratory:Laboratory",
+    "electrolytes": "sims.physics.electrolyte:ElectrolyteLaboratory",
+}
+"""What ``chemistry.samples`` of a bench file may be."""
 SUBSTRATE = 1.1
 """g of a bare one: glass, 20 mm x 20 mm x 1.1 mm."""
 
@@ -90,7 +102,7 @@ class World:
         self.stirred: set[str] = set()
         """Slots of racks in which a sample was taken, put down or looked at."""
         self.vessels: dict[str, Vessel] = {}
-        self.laboratory: Laboratory | None = None
+        self.laboratory: Any = None
         self.lived: dict[str, float] = {}
         self.told: dict[str, int] = {}
         self._ticking = False
@@ -105,6 +117,12 @@ class World:
         place = self.slot(slot)
         self._live(place)
         return place.sample
+
+    def cell_in(self, slot: str) -> Cell | None:
+        """Return the electrolyte in a slot between its electrodes; None without one."""
+        sample = self.sample_at(slot)
+        cell: Cell | None = getattr(sample, "cell", None)
+        return cell
 
     def grip(self, position: Position, by: str) -> None:
         """Close the gripper of instrument ``by``."""
@@ -121,7 +139,7 @@ class World:
         self.bench.acted = True
         self._live(slot)
         self.carried, slot.sample = slot.sample, None
-        if slot.name == "stylus":
+        if slot.name in SEEN:
             self._tell(self.carried)
         self.bench.note(by, "gripped", sample=self.carried.name, slot=slot.name)
 
@@ -188,11 +206,11 @@ class World:
     def mass_in(self, slot: str) -> float:
         """Return what lies in a slot weighs now, g: what was said by `load_on`.
 
-        A sample's own weight counts too; its films and drops weigh nothing.
+        A sample's own weight counts too; films and drops on glass weigh nothing.
         """
-        place = self.slot(slot)
-        sample = 0.0 if place.sample is None else SUBSTRATE
-        return sample + sum(load() for load in place.loads)
+        sample = self.sample_at(slot)
+        own = getattr(sample, "mass", SUBSTRATE * 1e3) * 1e-3 if sample else 0.0
+        return own + sum(load() for load in self.slot(slot).loads)
 
     def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
         """Have ``call`` called whenever a sample is put down in a slot."""
@@ -251,18 +269,7 @@ class World:
         self._tick()
 
     def _tell(self, sample: Sample) -> None:
-        state = sample.state
-        self.bench.tell_truth(
-            sample=sample.name,
-            conductivity_S_cm=sample.conductivity,
-            sheet_resistance_ohm=finite(sample.sheet_resistance),
-            thickness_nm=sample.thickness,
-            transmittance=sample.transmittance,
-            pss_ratio=state.pss_ratio,
-            order=state.order,
-            damage=state.damage,
-            history=sample.history,
-        )
+        self.bench.tell_truth(sample=sample.name, **sample.truth())
 
     # -- liquids ---------------------------------------------------------------
 
@@ -377,14 +384,20 @@ class World:
                 self.slots[place].sample = self._new_sample(place, spec)
 
     def _new_sample(self, name: str, spec: Mapping[str, Any]) -> Sample:
-        # Imported here: a bench without samples needs no film physics.
-        from sims.physics.laboratory import Laboratory
-        from sims.physics.sample import Sample
-
+        # Imported here: a bench without samples needs no physics of them.
         if self.laboratory is None:
-            checks.mapping(spec.get("chemistry"), "chemistry")
-            self.laboratory = Laboratory.read(spec, self.bench.seed)
-        return Sample(name, self.laboratory, self.bench.fresh_rng(f"sample {name}"))
+            chemistry = checks.mapping(spec.get("chemistry"), "chemistry")
+            kind = checks.text(chemistry.get("samples", "films"), "chemistry.samples")
+            if kind not in LABORATORIES:
+                known = ", ".join(LABORATORIES)
+                raise BadBench(f"chemistry.samples: {kind!r} is not one of {known}")
+            module, _, found = LABORATORIES[kind].partition(":")
+            laboratory = getattr(importlib.import_module(module), found)
+            self.laboratory = laboratory.read(spec, self.bench.seed)
+        made: Sample = self.laboratory.new_sample(
+            name, self.bench.fresh_rng(f"sample {name}")
+        )
+        return made
 
     def _fill(self, spec: Mapping[str, Any]) -> None:
         for name, entry in checks.section(spec, "vials").items():
@@ -423,8 +436,3 @@ def add(into: dict[str, float], parts: Mapping[str, float]) -> None:
 def rounded(parts: Mapping[str, float]) -> dict[str, float]:
     """Return uL of each liquid as a journal shows them."""
     return {one: round(part, 3) for one, part in parts.items()}
-
-
-def finite(value: float) -> float | None:
-    """Return None for what JSON cannot say."""
-    return value if math.isfinite(value) else None

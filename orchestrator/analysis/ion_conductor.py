@@ -47,6 +47,10 @@ AREA_PART = 0.02
 VOLTAGE_PART = 0.002
 """Relative standard uncertainty of a source-meter's 10 mV."""
 
+KEPT = 32
+"""Fits that are remembered; one takes some tenths of a second."""
+_FITS: dict[tuple[bytes | None, ...], Bulk] = {}
+
 Runs = Mapping[str, list[Document]]
 Of = Mapping[str, Measurement]
 Row = Mapping[str, Any]
@@ -141,9 +145,22 @@ def bulks(documents: Sequence[Document]) -> tuple[list[tuple[float, Bulk]], list
     short, opened = (_leads(documents, one) for one in ("short", "open"))
     found, faults = sweeps(documents)
     return [
-        (one.temperature, bulk(one.spectrum, short=short, opened=opened))
-        for one in found
+        (one.temperature, _fitted(one.spectrum, short, opened)) for one in found
     ], faults
+
+
+def _fitted(
+    spectrum: Spectrum, short: Spectrum | None, opened: Spectrum | None
+) -> Bulk:
+    """Return the bulk of a spectrum: several quantities come from one run, fitted once."""
+    key = tuple(
+        None if one is None else one.content for one in (spectrum, short, opened)
+    )
+    if key not in _FITS:
+        if len(_FITS) >= KEPT:
+            _FITS.pop(next(iter(_FITS)))
+        _FITS[key] = bulk(spectrum, short=short, opened=opened)
+    return _FITS[key]
 
 
 def geometry(documents: Sequence[Document], of: Of) -> Geometry:

@@ -83,6 +83,14 @@ class Spectrum:
         return cls(f[order], z[order], again, first, bool(f[0] < f[-1]))
 
     @property
+    def content(self) -> bytes:
+        """All readings, as bytes that tell one spectrum from another."""
+        ends = np.array(
+            [self.first, complex("nan") if self.again is None else self.again]
+        )
+        return self.frequency.tobytes() + self.impedance.tobytes() + ends.tobytes()
+
+    @property
     def omega(self) -> Reals:
         """Angular frequency, in rad/s."""
         return 2.0 * np.pi * self.frequency

@@ -72,6 +72,7 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
         substrates=substrates,
         liquids=_liquids(source, form, vials),
         margin=form.safety.margin,
+        inert=form.safety.atmosphere != "air",
         faults=_faults(source, form),
     )
 
@@ -453,6 +454,8 @@ def _liquids(
         for key, value in (
             ("volume", one.volume),
             ("concentration", one.concentration),
+            ("content", one.content),
+            ("density", one.density),
         ):
             if value is not None and value <= 0:
                 text = source.data["inventory"]["liquids"][name][key]
@@ -466,7 +469,7 @@ def _liquids(
                 raise source.refusal((*where, "smiles"), one.smiles, rule) from None
         made[name] = Liquid(
             name, one.place, one.volume, one.kind or "", one.concentration, smiles,
-            one.boiling, one.flash,
+            one.boiling, one.flash, one.content, one.density,
         )  # fmt: skip
     return made
 

@@ -97,7 +97,16 @@ def best_so_far(history: History) -> Figure:
         axes.step(
             x, y, where="post", color=ACCENT, lw=1.6, zorder=2, label="best so far"
         )
-        _value_axis(axes, history, [value for _, value in points])
+        target = objective.target if objective else None
+        if objective and target is not None:
+            axes.axhline(target, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=1)
+            axes.annotate(
+                f"target {units.show(target, objective.unit)}", (1.0, target),
+                xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                fontsize=8, color=FAINT,
+            )  # fmt: skip
+        shown = [] if target is None else [target]
+        _value_axis(axes, history, [*shown, *(value for _, value in points)])
     else:
         axes.set_ylim(0, 1)
         axes.set_yticks([])

@@ -108,7 +108,11 @@ class Refusal(Exception):
 
 
 class Eurotherm(Panel):
-    """A controller of an oven; settings ``slot`` that it heats, ``unit``, ``room``."""
+    """A controller of an oven, or of a smaller thing.
+
+    Settings: ``slot`` that it heats, ``unit``, ``room``, ``cooler``; rates ``heating``
+    and ``cooling`` in K/min, ``approach`` and ``lag`` in s (see `Bath`).
+    """
 
     kinds = Panel.kinds | {"wrong_checksum"}
 
@@ -117,9 +121,17 @@ class Eurotherm(Panel):
         self.baud = float(settings.get("baud", 9600.0))
         room = float(settings.get("room", 23.0))
         offset = settings.get("offset", bench.rng(name).normal(0.0, SPREAD))
-        cooling = COOLING if settings.get("cooler") else 0.0
+        heating = float(settings.get("heating", HEATING * 60.0)) / 60.0
+        cooling = float(settings.get("cooling", COOLING * 60.0)) / 60.0
         self.model = Bath(
-            HEATING, cooling, LEAK, room=room, truth=room, offset=float(offset)
+            heating,
+            cooling if settings.get("cooler") else 0.0,
+            LEAK,
+            approach=float(settings.get("approach", 60.0)),
+            lag=float(settings.get("lag", 20.0)),
+            room=room,
+            truth=room,
+            offset=float(offset),
         )
         self.model.at = bench.now
         self.values = {number: one.value for number, one in TABLE.items()}
