@@ -56,8 +56,10 @@ SILENCE = 0.1
 """Real seconds without a byte after which an answer that came in pieces is over."""
 SETTLING = 2.0
 """Real seconds in which a link that never falls silent is given up waiting for."""
-WRITING = 0.25
+WRITING = 0.6
 """Real seconds for a write to be taken; one that is not finds the far end hung."""
+WAITING = 0.25
+"""Real seconds that what is urgent waits for the end of another write."""
 RETURNING = 0.5
 """Real seconds between two tries to open a port that has gone."""
 _GONE = (serial.SerialException, OSError, termios.error, TypeError)
@@ -319,10 +321,10 @@ class Link:
         """
         with contextlib.nullcontext() if urgent else self.lock, self._losing:
             port = self._opened()
-            if not self._wire.writing.acquire(timeout=WRITING):
+            if not self._wire.writing.acquire(timeout=WAITING):
                 raise LinkError(
                     f"{self.place}: {show(message)} cannot be sent: another message "
-                    f"has not been taken for {WRITING:g} s"
+                    f"has not been taken for {WAITING:g} s"
                 )
             try:
                 self._told(">", message)

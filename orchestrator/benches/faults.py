@@ -105,6 +105,7 @@ def _campaigns(
     found: list[Outcome] = []
     # What lasts comes last: it is what a campaign may not survive.
     left = sorted(cells, key=lambda cell: cell.lasting)
+    again: set[Cell] = set()
     number = 0
     while left and not stop.is_set():
         number += 1
@@ -119,8 +120,11 @@ def _campaigns(
             outcomes = [not_tried(cell, text) for cell in left]
         for outcome in outcomes:
             say(line(outcome))
-        found += outcomes
-        left = left[len(outcomes) :]
+        # A film that failed before the fault could happen is no answer: once more.
+        unmet = [one.cell for one in outcomes if one.unmet and one.cell not in again]
+        again.update(unmet)
+        found += [one for one in outcomes if one.cell not in unmet]
+        left = left[len(outcomes) :] + unmet
     return found
 
 
