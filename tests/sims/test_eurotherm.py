@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sims import modbus
@@ -61,6 +61,7 @@ def heat(desk: Desk, temperature: float, **whom: Any) -> None:
 # -- frames ------------------------------------------------------------------------
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 12), max_size=8))
 def test_a_frame_is_heard_in_whatever_pieces_it_comes(cuts: list[int]) -> None:
     data, messages, rest = ASK * 3, [], b""
@@ -72,6 +73,7 @@ def test_a_frame_is_heard_in_whatever_pieces_it_comes(cuts: list[int]) -> None:
     assert rest == b""
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=600))
 def test_noise_is_never_lost_nor_taken_for_a_frame(noise: bytes) -> None:
     messages, rest = modbus.cut(noise)
@@ -131,6 +133,7 @@ def test_what_cannot_be_is_an_exception(desk: Desk, body: bytes, code: int) -> N
 # -- parameters --------------------------------------------------------------------
 
 
+@settings(max_examples=30)
 @given(st.floats(-200.0, 600.0, width=32))
 def test_a_parameter_is_the_same_as_number_and_as_float(value: float) -> None:
     import tempfile
@@ -222,6 +225,7 @@ def test_the_status_word_and_its_inverse(desk: Desk) -> None:
     assert read(desk, 75) ^ read(desk, 76) == -1
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.1, 100.0), min_size=1, max_size=20))
 def test_how_often_one_looks_matters_little(steps: list[float]) -> None:
     looked, left = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sims.desk import Desk
@@ -115,6 +115,7 @@ def test_the_watchdog_stops_it_unless_it_hears_something(desk: Desk) -> None:
     assert ask(desk, "status", "guarded") == "02 REMOTE STOP"
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=60))
 def test_nonsense_is_met_with_silence(noise: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
