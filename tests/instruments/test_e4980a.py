@@ -405,7 +405,7 @@ def test_the_current_of_a_biased_cell_dies_down_to_the_share_of_lithium(
     first = device.dc_current.get()
     bulk = BUILT.bulk_resistance(25.0)
     assert 0.0 < first < 1.05 * 0.01 / bulk
-    device.clock.wait(5000.0, threading.Event())
+    device.clock.wait(2000.0, threading.Event())
     device.trigger().wait(timeout=LIMIT)
     assert 0.2 * first < device.dc_current.get() < 0.6 * first
     device.bias.set(0.0).wait(timeout=LIMIT)
