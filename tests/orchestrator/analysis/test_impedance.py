@@ -183,7 +183,7 @@ def any_cell(rng: np.random.Generator) -> Cell:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_of_200_noisy_spectra_the_stated_uncertainty_covers_what_it_should() -> None:
     rng = np.random.default_rng(7)
     errors, scores, bounds = [], [], []
