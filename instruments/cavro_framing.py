@@ -104,18 +104,15 @@ class Oem:
 
     def swallow(self, link: Link, timeout: float) -> None:
         """Read an answer that nobody needs."""
-        link.read(ETX, timeout)
-        link.take(1, timeout)
+        link.settle(timeout)
 
     def _next(self, link: Link, address: str, text: str) -> bytes:
         self._number = self._number % HIGHEST + 1
         return oem_frame(address, text, self._number, place=link.place)
 
     def _exchange(self, link: Link, frame: bytes, timeout: float) -> DtAnswer:
-        with link.lock:
-            block = link.ask(frame, end=ETX, timeout=timeout)
-            check = link.take(1, timeout)
-        return oem_answer(block + ETX + check, place=link.place)
+        answer = link.ask_frame(frame, oem_length, timeout=timeout)
+        return oem_answer(answer, place=link.place)
 
 
 Framing = Dt | Oem
@@ -137,6 +134,12 @@ def oem_frame(
     body = plain(address + text, place=place)
     frame = STX + body[:1] + bytes([sequence]) + body[1:] + ETX
     return frame + bytes([reduce(xor, frame)])
+
+
+def oem_length(came: bytes) -> int:
+    """Return the length of the frame that has begun to come; 0 if that is not known."""
+    end = came.find(ETX)
+    return end + len(ETX) + 1 if end >= 0 else 0
 
 
 def oem_answer(frame: bytes, *, place: str) -> DtAnswer:

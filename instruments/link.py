@@ -347,19 +347,6 @@ class Link:
         with self.lock:
             return self._lines(last, end, timeout, b"")
 
-    def take(self, count: int, timeout: float | None = None) -> bytes:
-        """Return the next ``count`` bytes: of a frame that tells its own length."""
-        allowed = self.timeout if timeout is None else timeout
-        waiting = self._wire.waiting
-        with self.lock:
-            deadline = time.monotonic() + allowed
-            while len(waiting) < count:
-                if not self._receive(deadline):
-                    raise self._too_late(f"{count} bytes did not come", allowed)
-            answer = bytes(waiting[:count])
-            del waiting[:count]
-        return answer
-
     def settle(self, quiet: float) -> None:
         """Throw away what comes until nothing has come for ``quiet`` real seconds."""
         with self.lock:

@@ -66,15 +66,38 @@ def crc(data: bytes) -> bytes:
     return binascii.crc_hqx(data, 0).to_bytes(2, "big")
 
 
-def safe_data(frame: bytes, *, place: str) -> bytes:
-    """Return the data of a safe frame, from its length byte to its end.
+def length(came: bytes) -> int:
+    r"""Return the length of an answer in either mode, with the noise before it.
 
-    >>> safe_data(bytes.fromhex("07 30 30 53 aa a6 03"), place="pump")
+    The length of a safe frame is no digit, the address of a basic answer is. 0 while
+    that cannot be told.
+
+    >>> length(b"\xff\x0200S\x03"), length(bytes.fromhex("02 07 30 30")), length(b"0")
+    (6, 8, 0)
+    """
+    start = came.find(STX)
+    first = came[start + 1 : start + 2] if start >= 0 else b""
+    if not first:
+        return 0
+    if first.isdigit():
+        return came.find(ETX, start) + 1
+    return start + 1 + max(first[0], LEAST)
+
+
+def inside(came: bytes, *, place: str) -> bytes:
+    r"""Return the data of an answer in either mode.
+
+    >>> inside(bytes.fromhex("02 07 30 30 53 aa a6 03"), place="pump")
+    b'00S'
+    >>> inside(b"\xff\x0200S\x03", place="pump")
     b'00S'
     """
+    frame = came[came.find(STX) + 1 :]
+    if frame[:1].isdigit():
+        return frame[:-1]
     data, check = frame[1:-3], frame[-3:-1]
     if frame[-1:] != ETX or check != crc(data):
-        raise BadReply(f"{place}: {frame!r} is not a whole safe mode frame")
+        raise BadReply(f"{place}: {came!r} is not a whole safe mode frame")
     return data
 
 

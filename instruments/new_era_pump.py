@@ -71,16 +71,14 @@ from instruments.errors import (
 from instruments.framing import within
 from instruments.link import Identity, Link
 from instruments.new_era_framing import (
-    ETX,
-    LEAST,
-    STX,
     Answer,
     answer,
     basic_frame,
     digits,
     dispensed,
+    inside,
+    length,
     quantity,
-    safe_data,
     safe_frame,
 )
 from instruments.orders import Infusion
@@ -172,17 +170,8 @@ class NewEraClient:
         link, place = self.link, self.link.place
         framed = self.safe if safe is None else safe
         frame = safe_frame if framed is not False else basic_frame
-        with link.lock:
-            link.ask(frame(self.address, command, place=place), end=STX)
-            head = link.take(1)
-            # The length of a frame is no digit, the address of a basic answer is.
-            if head.isdigit():
-                data = head + link.read(ETX)
-            elif head[0] < LEAST:
-                raise BadReply(f"{place}: a frame of length {head[0]}")
-            else:
-                data = safe_data(head + link.take(head[0] - 1), place=place)
-        told = answer(data, self.address, place=place)
+        came = link.ask_frame(frame(self.address, command, place=place), length)
+        told = answer(inside(came, place=place), self.address, place=place)
         if told.alarm == "R":
             self.restarted = True
         if told.data == "?COM":

@@ -144,7 +144,7 @@ def test_a_frame_that_was_not_heard_is_a_bad_reply() -> None:
 
 def test_the_answer_of_another_pump_is_no_answer() -> None:
     with Peer(lambda _: b"\x0201S\x03") as peer:
-        link = Link(peer.path, timeout=0.1, quiet=0.01)
+        link = Link(peer.path, timeout=2.0, quiet=0.01)
         link.open()
         with pytest.raises(BadReply, match="answer of pump 01"):
             basic(link).state()

@@ -72,7 +72,7 @@ def test_a_relay_is_switched_and_read_back() -> None:
 )
 def test_a_state_that_cannot_be_read_is_a_bad_reply(answer: bytes) -> None:
     with Peer(lambda came: answer if came else None) as peer:
-        link = Link(peer.path, timeout=0.1, quiet=0.01)
+        link = Link(peer.path, timeout=2.0, quiet=0.01)
         link.open()
         with pytest.raises(BadReply, match="FF answered"):
             RelayClient(link).closed()
