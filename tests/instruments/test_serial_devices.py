@@ -49,7 +49,7 @@ MAKERS: dict[str, tuple[type[Instrument], Any]] = {
     ),
     "chiller": (
         julabo.Circulator,
-        julabo.CirculatorSettings("JULABO CF31", 150.0, -20.0, watchdog=3600.0),
+        julabo.CirculatorSettings("JULABO CF31", 150.0, -20.0, watchdog=1200.0),
     ),
     "balance": (
         mettler_balance.Balance,
@@ -375,23 +375,26 @@ def test_a_circulator_under_manual_operation_is_refused(tmp_path: Path) -> None:
 
 HEATS = """
 import sys, threading
-from tests.instruments.test_serial_devices import made
-chiller = made("chiller", sys.argv[1])
+from instruments.clock import Clock
+from instruments.julabo import Circulator, CirculatorSettings
+chiller = Circulator("chiller", port=sys.argv[1], clock=Clock(float(sys.argv[2])),
+    settings=CirculatorSettings("JULABO CF31", 150.0, watchdog=1200.0))
 chiller.connect(); chiller.prepare(); chiller.temperature.set(60.0)
 threading.Event().wait()
 """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(150)  # a process that imports, on a busy computer
 def test_a_circulator_whose_computer_dies_stops_itself(bench: Bench) -> None:
-    words = [sys.executable, "-c", HEATS, bench.port("chiller")]
+    words = [sys.executable, "-c", HEATS, bench.port("chiller"), str(SPEED)]
     with subprocess.Popen(words, cwd=ROOT) as process:
         try:
-            assert settles(lambda: bench.heater("chiller") == "heater on", 20.0)
+            assert settles(lambda: bench.heater("chiller") == "heater on", 60.0)
         finally:
             process.kill()
     assert settles(
-        lambda: bench.events("chiller")[-2:] == ["watchdog", "heater off"], 30
+        lambda: bench.events("chiller")[-2:] == ["watchdog", "heater off"], 60
     )
     device = made("chiller", bench.port("chiller"))
     device.connect()
