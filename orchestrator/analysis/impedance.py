@@ -216,8 +216,8 @@ def conductivity(found: Bulk, cell: Geometry) -> Conductivity:
 
     Examples
     --------
-    >>> cell_constant(Geometry(0.01, 0.785))
-    0.012738853503184714
+    >>> round(cell_constant(Geometry(0.01, 0.785)), 6)
+    0.012739
     """
     constant = cell_constant(cell)
     shape = math.hypot(cell.thickness_std / cell.thickness, cell.area_std / cell.area)
