@@ -1,10 +1,10 @@
 """The cell before an instrument: what lies in its slot, or one that the bench file fixes.
 
 A fixed cell is written ``cell: short``, ``cell: open``, or
-``cell: {conductivity_S_cm: 1e-6, thickness_um: 100, area_cm2: 0.785}`` with, where
+``cell: {conductivity_S_cm: 1.0e-6, thickness_um: 100, area_cm2: 0.785}`` with, where
 wanted, ``molality_mol_kg`` (PEO-LiTFSI) or ``glass_K`` (a single-ion polymer) instead of
 the conductivity, ``activation_kJ_mol``, ``transference``, ``electrodes: lithium`` and
-``temperature_degC``.
+``temperature_degC``. YAML takes 1e-6 for a text.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from instruments.keysight_e4980a import AnalyserSettings, ImpedanceAnalyser
 from instruments.link import Link
 from sims.physics.cell import Cell
 from sims.physics.conduction import Arrhenius, Plain
-from tests.conftest import RunningBench
+from tests.conftest import HOUSE
 from tests.instruments.peer import Peer
 from tests.instruments.test_scpi_drivers import answering, linked, part, script
 
@@ -215,11 +217,13 @@ def test_an_address_that_no_bus_has_is_refused() -> None:
 
 BENCH = """
 instruments:
-  lcr:  {panel: e4980a, port: ports/lcr, cell: CELL}
-  held: {panel: e4980a, cell: CELL}
-  gpib: {panel: gpib_adapter, port: ports/gpib, instruments: {17: held}}
+  lcr:     {panel: e4980a, port: ports/lcr, cell: CELL}
+  held:    {panel: e4980a, cell: CELL}
+  gpib:    {panel: gpib_adapter, port: ports/gpib, instruments: {17: held}}
+  opened:  {panel: e4980a, port: ports/opened, cell: open}
+  shorted: {panel: e4980a, port: ports/shorted, cell: short}
 """
-FILM = "{conductivity_S_cm: 1e-6, electrodes: lithium, transference: 0.25}"
+FILM = "{conductivity_S_cm: 1.0e-6, electrodes: lithium, transference: 0.25}"
 FREQUENCIES = [20.0, 200.0, 2e3, 2e4, 2e5, 2e6]
 
 
@@ -233,20 +237,20 @@ def until(condition: Callable[[], bool]) -> bool:
 class Far:
     """A bench with an analyser behind each kind of door."""
 
-    def __init__(self, bench: RunningBench) -> None:
-        self.bench = bench
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.opened: list[ImpedanceAnalyser] = []
 
     def device(self, door: str, **settings: Any) -> ImpedanceAnalyser:
-        card = json.loads((self.bench.directory / "bench.json").read_text())
-        url = {
-            "pty": self.bench.port("lcr"),
+        """Return an analyser at ``pty``, ``tcp`` or ``gpib``, or one by its name."""
+        card = json.loads((self.directory / "bench.json").read_text())
+        urls = {
+            "pty": str(self.directory / "ports" / "lcr"),
             "tcp": f"socket://127.0.0.1:{card['tcp']['lcr']}",
-            "gpib": self.bench.port("gpib"),
-        }[door]
+        }
         made = ImpedanceAnalyser(
             "lcr",
-            port=url,
+            port=urls.get(door, str(self.directory / "ports" / door)),
             settings=AnalyserSettings(
                 max_level=0.1,
                 max_bias=0.05,
@@ -260,18 +264,43 @@ class Far:
         made.prepare()
         return made
 
-    def journal(self, door: str) -> list[dict[str, Any]]:
-        return self.bench.journal("held" if door == "gpib" else "lcr")
+    def events(self, door: str) -> list[str]:
+        name = {"gpib": "held", "pty": "lcr", "tcp": "lcr"}.get(door, door)
+        path = self.directory / "journal" / f"{name}.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line)["event"] for line in path.read_text().splitlines()]
+
+    def state_fault(self, door: str, **rule: Any) -> None:
+        """Have one fault happen, and return when the bench knows of it."""
+        known = self.events(door).count("faults stated")
+        rule |= {"instrument": "held" if door == "gpib" else "lcr"}
+        part = self.directory / "faults.part"
+        part.write_text(json.dumps([rule]))
+        part.replace(self.directory / "faults.json")
+        assert until(lambda: self.events(door).count("faults stated") > known)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("bench")
+    spec = directory / "bench.yaml"
+    spec.write_text(BENCH.replace("CELL", FILM))
+    words = [sys.executable, "-m", "sims", str(spec), "--dir", str(directory)]
+    with subprocess.Popen(
+        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=HOUSE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any(line.strip() == "ready" for line in process.stdout)
+            yield directory
+        finally:
+            process.kill()
 
 
 @pytest.fixture
-def far(
-    tmp_path: Path, start_bench: Callable[..., RunningBench], request: Any
-) -> Iterator[Far]:
-    cell = getattr(request, "param", FILM)
-    spec = tmp_path / "bench.yaml"
-    spec.write_text(BENCH.replace("CELL", cell))
-    made = Far(start_bench(spec=spec, speed=SPEED))
+def far(bench: Path) -> Iterator[Far]:
+    made = Far(bench)
     yield made
     for one in made.opened:
         one.disconnect()
@@ -327,7 +356,7 @@ def test_a_stop_leaves_neither_bias_nor_signal_and_ends_a_list(
     device.stop()
     with pytest.raises(Stopped):
         status.wait(timeout=LIMIT)
-    assert until(lambda: [one["event"] for one in far.journal(door)][-1] == "bias off")
+    assert until(lambda: far.events(door)[-1] == "bias off")
     with pytest.raises(Rejected, match="was stopped"):
         device.trigger()
     device.prepare()
@@ -339,21 +368,21 @@ def test_a_stop_leaves_neither_bias_nor_signal_and_ends_a_list(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("far", ["open"], indirect=True)
 def test_an_open_fixture_is_learnt_and_not_taken_for_a_short_one(far: Far) -> None:
-    device = far.device("tcp")
+    device = far.device("opened")
     with pytest.raises(Rejected, match="the fixture is not short"):
         device.learnt.set("short").wait(timeout=LIMIT)
+    device.prepare()
     device.learnt.set("open").wait(timeout=LIMIT)
-    assert [one["event"] for one in far.journal("tcp")][-1] == "open learned"
+    assert far.events("opened")[-1] == "open learned"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("far", ["short"], indirect=True)
 def test_a_shorted_fixture_is_learnt_and_taken_off(far: Far) -> None:
-    device = far.device("tcp")
+    device = far.device("shorted")
     with pytest.raises(Rejected, match="the fixture is not open"):
         device.learnt.set("open").wait(timeout=LIMIT)
+    device.prepare()
     device.compensated.set(0).wait(timeout=LIMIT)
     device.frequency.set(1e6).wait(timeout=LIMIT)
     device.trigger().wait(timeout=LIMIT)
@@ -376,51 +405,42 @@ def test_the_current_of_a_biased_cell_dies_down_to_the_share_of_lithium(
     first = device.dc_current.get()
     bulk = BUILT.bulk_resistance(25.0)
     assert 0.0 < first < 1.05 * 0.01 / bulk
-    device.clock.wait(5000.0, threading.Event())
+    device.clock.wait(2000.0, threading.Event())
     device.trigger().wait(timeout=LIMIT)
     assert 0.2 * first < device.dc_current.get() < 0.6 * first
     device.bias.set(0.0).wait(timeout=LIMIT)
-    assert [one["event"] for one in far.journal("pty")][-1] == "bias off"
+    assert far.events("pty")[-1] == "bias off"
 
 
 @pytest.mark.slow
 @DOORS
 def test_a_lost_answer_is_asked_for_again(far: Far, door: str) -> None:
     device = far.device(door)
-    name = "held" if door == "gpib" else "lcr"
-    rules = [{"instrument": name, "kind": "drop", "command": r"\*TRG", "times": 1}]
-    part_file = far.bench.directory / "faults.part"
-    part_file.write_text(json.dumps(rules))
-    part_file.replace(far.bench.directory / "faults.json")
-    assert until(
-        lambda: (
-            any(one["event"] == "faults stated" for one in far.journal(door))
-            if (far.bench.directory / "journal" / f"{name}.jsonl").exists()
-            else False
-        )
-    )
     device.frequency.set(1e4).wait(timeout=LIMIT)
+    far.state_fault(door, kind="drop", command=r"\*TRG")
     device.trigger().wait(timeout=LIMIT)
     assert device.status.get() == 0
-    assert [one["event"] for one in far.journal(door)][-1] == "fault"
+    assert far.events(door)[-1] == "fault"
 
 
 @pytest.mark.slow
 def test_a_power_cut_is_told_from_a_reading(far: Far) -> None:
     device = far.device("tcp")
     device.frequency.set(1e4).wait(timeout=LIMIT)
-    rules = [{"instrument": "lcr", "kind": "power_cycle", "seconds": 20.0}]
-    part_file = far.bench.directory / "faults.part"
-    part_file.write_text(json.dumps(rules))
-    part_file.replace(far.bench.directory / "faults.json")
-    assert until(
-        lambda: (
-            (far.bench.directory / "journal" / "lcr.jsonl").exists()
-            and any(one["event"] == "faults stated" for one in far.journal("tcp"))
-        )
-    )
+    far.state_fault("tcp", kind="power_cycle", seconds=20.0)
     with pytest.raises(Restarted, match="it was switched off"):
         device.trigger().wait(timeout=LIMIT)
     device.prepare()
+    device.trigger().wait(timeout=LIMIT)
+    assert device.status.get() == 0
+
+
+@pytest.mark.slow
+def test_a_pulled_plug_is_a_lost_link_and_the_next_point_finds_it_back(
+    far: Far,
+) -> None:
+    device = far.device("tcp")
+    device.frequency.set(1e4).wait(timeout=LIMIT)
+    far.state_fault("tcp", kind="disconnect", seconds=100.0)
     device.trigger().wait(timeout=LIMIT)
     assert device.status.get() == 0
