@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.analysis import circuits, kramers_kronig
+from orchestrator.analysis import circuit_fit, circuits, kramers_kronig
 from orchestrator.analysis.circuits import Fit
 from orchestrator.analysis.kramers_kronig import Quality
 from orchestrator.analysis.spectrum import GAIN, Spectrum, compensate, worse
@@ -93,8 +93,8 @@ def bulk(
         spectrum = compensate(spectrum, short, opened)
     contact = contact or (CONTACT if short is None else AFTER_SHORT)
     quality = kramers_kronig.judge(spectrum)
-    fitted = circuits.fits(spectrum, quality.noise)
-    ranked, best = circuits.possible(fitted), circuits.simplest(fitted)
+    fitted = circuit_fit.fits(spectrum, quality.noise)
+    ranked, best = circuit_fit.possible(fitted), circuit_fit.simplest(fitted)
     doubts, warnings = list(quality.doubts), list(quality.warnings)
     off = abs(best.impedance(spectrum.frequency) / spectrum.impedance - 1.0)
     left = float(np.sqrt((off**2).mean()))
@@ -216,8 +216,8 @@ def conductivity(found: Bulk, cell: Geometry) -> Conductivity:
 
     Examples
     --------
-    >>> cell_constant(Geometry(0.01, 0.785))
-    0.012738853503184714
+    >>> round(cell_constant(Geometry(0.01, 0.785)), 6)
+    0.012739
     """
     constant = cell_constant(cell)
     shape = math.hypot(cell.thickness_std / cell.thickness, cell.area_std / cell.area)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchestrator.analysis.circuits import fits, possible
+from orchestrator.analysis.circuit_fit import fits, possible
 from orchestrator.analysis.impedance import Bulk, Geometry, Ohms, bulk, conductivity
 from orchestrator.analysis.spectrum import Spectrum
 from tests.orchestrator.analysis.cells import VACUUM, Cell, spectrum, sweep
@@ -183,7 +183,7 @@ def any_cell(rng: np.random.Generator) -> Cell:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_of_200_noisy_spectra_the_stated_uncertainty_covers_what_it_should() -> None:
     rng = np.random.default_rng(7)
     errors, scores, bounds = [], [], []
