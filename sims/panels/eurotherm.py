@@ -315,15 +315,15 @@ class Eurotherm(Panel):
     def _control(self) -> None:
         """Take up what was set: whether it controls, and towards what."""
         on, before, self._told = self._on, self._told, self._goal()
-        if on and not self.model.running:
+        was, self.model.running = self.model.running, on
+        if on and not was:
             self._working = self.model.shown  # it begins where the oven is
         self._move(0.0)
         self.model.target = self._working
-        if on and (not self.model.running or self._told != before):
+        if on and (not was or self._told != before):
             self.note("heater on", set_temperature=self._told)
-        if not on and self.model.running:
+        if was and not on:
             self.note("heater off", shown=round(self.model.shown, 1))
-        self.model.running = on
 
     # -- faults --------------------------------------------------------------------
 

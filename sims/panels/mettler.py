@@ -25,6 +25,8 @@ CARRIES = 220.0
 """g"""
 UNDER = -1.0
 ZERO_RANGE = 0.02 * CARRIES
+LEAST_TARE = -0.001
+"""g; an empty pan is never quite at zero."""
 SERIAL = "B123456789"
 MODEL = "XS205DU"
 PATIENCE = 30.0
@@ -172,7 +174,7 @@ class Mettler(Panel):
         if beyond := self._beyond():
             return f"{word} {beyond}"
         gross = self._gross()
-        if gross < 0.0:
+        if gross < LEAST_TARE:
             return f"{word} -"
         self.tare = gross
         self.note("tared", gram=round(gross, 6))

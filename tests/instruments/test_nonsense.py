@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 
 from instruments.cavro_pump import CavroClient
 from instruments.errors import InstrumentError
+from instruments.eurotherm_3216 import EurothermClient
 from instruments.grbl_gantry import GrblClient
 from instruments.ika_hotplate import IkaClient
+from instruments.julabo import JulaboClient
 from instruments.keithley_2400 import Keithley2400Client
 from instruments.keithley_2700 import Keithley2700Client
 from instruments.link import Link
+from instruments.mettler_balance import MtSicsClient
 from instruments.odrive_spin_coater import ODriveClient, checksum
 from instruments.thorlabs_pm100 import Pm100Client
 from tests.instruments.peer import Peer
@@ -58,6 +61,36 @@ QUESTIONS: dict[str, tuple[type[Any], tuple[Callable[[Any], object], ...], bytes
             IkaClient.set_temperature,
             lambda client: client.name("C-MAG HS7"),
             lambda client: client.feed_watchdog(60),
+        ),
+        b"\r\n",
+    ),
+    "oven": (
+        EurothermClient,
+        (
+            EurothermClient.loop,
+            EurothermClient.trouble,
+            lambda client: client.as_float(12),
+            lambda client: client.modbus.write(26, 600),
+        ),
+        b"",
+    ),
+    "circulator": (
+        JulaboClient,
+        (
+            JulaboClient.status,
+            JulaboClient.set_point,
+            JulaboClient.runs,
+            lambda client: client.version("JULABO CF31"),
+        ),
+        b"\r\n",
+    ),
+    "balance": (
+        MtSicsClient,
+        (
+            MtSicsClient.weight,
+            MtSicsClient.tare,
+            MtSicsClient.known_tare,
+            MtSicsClient.serial_number,
         ),
         b"\r\n",
     ),
@@ -114,6 +147,7 @@ def test_nonsense_is_an_instrument_error(
     monkeypatch.setattr("instruments.link.SLICE", 0.002)
     monkeypatch.setattr("instruments.link.SILENCE", 0.001)
     monkeypatch.setattr("instruments.scpi.SILENCE", 0.001)
+    monkeypatch.setattr("instruments.modbus.GAP", 0.0)
     kind, questions, end = QUESTIONS[name]
     turn = 0
 
