@@ -30,10 +30,6 @@ _PRETTY = (("degC", "°C"), ("uL", "µL"), ("um", "µm"), ("uA", "µA"),
            ("uV", "µV"), ("uW", "µW"), ("ohm", "Ω"))  # fmt: skip
 
 
-SMALL = 1e-3
-"""S/cm below which a conductivity is written as a power of ten."""
-
-
 class UnitError(ValueError):
     """Text that is no quantity of the kind wanted; the message is the rule alone."""
 
@@ -156,15 +152,8 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     '0.9151 ± 0.0021'
     >>> show(600.0, "s"), show(0.0001, "A")
     ('600 s', '100 µA')
-    >>> show(2.229e-5, "S/cm", 8.6e-7)
-    '(2.229 ± 0.086)e-5 S/cm'
     """
     value, std, unit = _prefixed(value, std, unit)
-    if unit == "S/cm" and 0 < abs(value) < SMALL:
-        power = math.floor(math.log10(abs(value)))
-        size = 10.0**power
-        text = show(value / size, "", None if std is None else std / size)
-        return f"({text})e{power} S/cm" if "±" in text else f"{text}e{power} S/cm"
     if std is not None and math.isfinite(std) and std > 0 and math.isfinite(value):
         decimals = 1 - math.floor(math.log10(float(f"{std:.1e}")))
         text = f"{_grouped(value, decimals)} ± {_grouped(std, decimals)}"
