@@ -93,7 +93,7 @@ def bulk(
         spectrum = compensate(spectrum, short, opened)
     contact = contact or (CONTACT if short is None else AFTER_SHORT)
     quality = kramers_kronig.judge(spectrum)
-    fitted = circuit_fit.fits(spectrum, quality.noise)
+    fitted = circuit_fit.fits(spectrum)
     ranked, best = circuit_fit.possible(fitted), circuit_fit.simplest(fitted)
     doubts, warnings = list(quality.doubts), list(quality.warnings)
     off = abs(best.impedance(spectrum.frequency) / spectrum.impedance - 1.0)

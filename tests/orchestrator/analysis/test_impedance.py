@@ -205,3 +205,22 @@ def test_of_200_noisy_spectra_the_stated_uncertainty_covers_what_it_should() -> 
     assert 0.91 < np.mean(np.array(scores) < 2.0) <= 0.99
     assert max(scores) < 4.0
     assert all(bounds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_an_interface_that_hides_under_the_arc_of_the_bulk_is_part_of_the_doubt() -> (
+    None
+):
+    rng = np.random.default_rng(11)
+    scores = []
+    for _ in range(60):
+        cell = any_cell(rng).with_(
+            conductivity=10 ** rng.uniform(-7.5, -6.0),
+            interface=10 ** rng.uniform(1.7, 3),
+        )
+        found = bulk(spectrum(cell, rng)).resistance
+        assert found is not None
+        scores.append(abs(found.value - cell.bulk) / found.std)
+    assert np.mean(np.array(scores) < 2.0) > 0.85
+    assert max(scores) < 4.0
