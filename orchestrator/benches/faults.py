@@ -85,12 +85,9 @@ def faults(settings: Settings, say: Callable[[str], None]) -> list[Outcome]:
             pool.submit(_campaigns, settings, name, sheet, api, stop, say)
             for name, sheet in sheets.items()
         ]
-        try:
-            return [outcome for one in futures for outcome in one.result()]
-        except BaseException:
-            for one in futures:
-                one.cancel()
-            raise
+        # What has not begun when this ends badly is not begun.
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        return [outcome for one in futures for outcome in one.result()]
 
 
 def _campaigns(
