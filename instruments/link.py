@@ -16,6 +16,10 @@ Traps that this file keeps away from the drivers
   call changes nothing else; a real adapter does not mind being asked for another speed
   first, so that is what `Link.open` does then.
 * Only an exclusive lock keeps a second program from stealing half of the answers.
+* pyserial's ``write`` calls bytes that were taken a timeout if its thread was late to
+  look again, and its ``read`` of a socket brings byte by byte. So pyserial finds, sets and
+  locks the port; the bytes go straight to and from its file descriptor (`_give`,
+  `_take`), which a device file and ``socket://`` have. Those are the ports there are.
 
 Asking again
 ------------
@@ -35,7 +39,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
+import os
+import select
 import termios
 import threading
 import time
@@ -50,6 +57,8 @@ from instruments.errors import BadReply, LinkError, LinkTimeout
 LONGEST_ANSWER = 1 << 20
 SLICE = 0.05
 """Real seconds between two looks at the deadline; bytes that come end the wait."""
+CHUNK = 1 << 16
+"""Bytes read at once, at most."""
 AGAIN = 2
 """Times that a question is asked again."""
 SILENCE = 0.1
@@ -187,6 +196,13 @@ class Link:
                     if error.args[0] != errno.EINVAL:
                         raise
                     _open_by_way_of_another_speed(port, self.settings)
+                try:
+                    port.fileno()
+                except io.UnsupportedOperation:
+                    port.close()
+                    raise ValueError(
+                        "only a device file or socket://host:port is one"
+                    ) from None
             wire.waiting.clear()
             wire.doubt = 0.0
             wire.opened += 1
@@ -226,8 +242,6 @@ class Link:
     def _let_go(self) -> None:
         port, self._wire.port = self._wire.port, None
         if port is not None:
-            with contextlib.suppress(*_GONE, AttributeError):
-                port.cancel_read()
             with contextlib.suppress(*_GONE, AttributeError):
                 port.reset_output_buffer()  # closing waits for what is not sent yet
             with contextlib.suppress(*_GONE):
@@ -328,7 +342,7 @@ class Link:
                 )
             try:
                 self._told(">", message)
-                port.write(message)
+                _give(port, message)
             finally:
                 self._wire.writing.release()
 
@@ -358,7 +372,7 @@ class Link:
                 if now - silent_since >= quiet:
                     return
                 with self._losing:
-                    if came := self._opened().read(1):
+                    if came := _take(self._opened(), SLICE):
                         self._told("<", came)
                         silent_since = now
 
@@ -368,8 +382,8 @@ class Link:
             self._wire.waiting.clear()
             port = self._opened()
             given_up = time.monotonic() + SILENCE
-            while port.in_waiting and time.monotonic() < given_up:
-                self._told("<", port.read(port.in_waiting))
+            while (came := _take(port, 0)) and time.monotonic() < given_up:
+                self._told("<", came)
 
     def _lines(
         self,
@@ -425,13 +439,11 @@ class Link:
 
     def _receive(self, deadline: float) -> bool:
         """Wait a moment for more bytes; return False when it is too late for any."""
-        if time.monotonic() >= deadline:
+        left = deadline - time.monotonic()
+        if left <= 0:
             return False
         with self._losing:
-            port = self._opened()
-            came = port.read(1)
-            if more := port.in_waiting:
-                came += port.read(more)
+            came = _take(self._opened(), min(left, SLICE))
             self._told("<", came)
             self._wire.waiting += came
         return True
@@ -465,6 +477,38 @@ class _Losing:
             raise LinkError(f"{link.place}: link lost: {error}") from error
         if isinstance(error, ValueError):  # pyserial refuses a URL or a setting
             raise LinkError(f"{link.place}: not a port: {error}") from error
+
+
+def _give(port: serial.SerialBase, message: bytes) -> None:
+    """Have a message taken; how late this thread is to see it taken does not matter."""
+    rest = message
+    given_up = time.monotonic() + WRITING
+    while True:
+        try:
+            taken = os.write(port.fileno(), rest)
+        except BlockingIOError:
+            taken = 0
+        rest = rest[taken:]
+        if not rest:
+            return
+        left = max(0.0, given_up - time.monotonic())
+        if not select.select([], [port.fileno()], [], left)[1]:
+            raise serial.SerialTimeoutException(
+                f"{show(message)} was not taken within {WRITING:g} s"
+            )
+
+
+def _take(port: serial.SerialBase, wait: float) -> bytes:
+    """Return what has come, or comes first within so many real seconds; else ``b""``."""
+    if not select.select([port.fileno()], [], [], wait)[0]:
+        return b""
+    try:
+        came = os.read(port.fileno(), CHUNK)
+    except BlockingIOError:
+        return b""
+    if not came:
+        raise serial.SerialException("the far end has hung up")
+    return came
 
 
 def _open_by_way_of_another_speed(
