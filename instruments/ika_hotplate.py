@@ -49,7 +49,6 @@ import threading
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from instruments.clock import Clock
 from instruments.errors import (
     BadReply,
     Fault,
@@ -58,7 +57,6 @@ from instruments.errors import (
     WrongModel,
 )
 from instruments.framing import number, plain, within
-from instruments.keeper import Keeper
 from instruments.link import Identity, Link
 from instruments.thermostat import Thermostat
 
@@ -183,12 +181,6 @@ class Hotplate(Thermostat):
     _safety = 0.0
     _watchdog = 0
 
-    def __init__(
-        self, name: str, *, port: str, settings: HotplateSettings, clock: Clock
-    ) -> None:
-        super().__init__(name, port=port, settings=settings, clock=clock)
-        self._keeper = Keeper(self.where, lambda: self._asked(self._feed))
-
     def make_link(self, port: str) -> Link:
         return Link(
             port,
@@ -227,7 +219,7 @@ class Hotplate(Thermostat):
 
         A plate whose watchdog has ended a silence shows Er 2, and is taken out of it.
         """
-        self._keeper.end()
+        self.keeper.end()
         self.client.stop()
         self.client.go_local()
         self._safety = self.client.safety_temperature()
@@ -311,27 +303,17 @@ class Hotplate(Thermostat):
             return 0
         return seconds
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
         self.client.feed_watchdog(self._watchdog)
 
     def arm(self) -> None:
         if self._watchdog:
-            self._keeper.keep(self.clock.real(self._watchdog) / 3.0)
+            self.keeper.keep(self.clock.real(self._watchdog) / 3.0)
 
     def make_safe(self) -> None:
         """Switch heater and motor off; no question can confirm it."""
-        self._keeper.end()
+        self.keeper.end()
         self.client.stop()
-
-    def stop(self, *, success: bool = False) -> None:
-        """Make safe; a plate that cannot be reached is left to its watchdog."""
-        self._keeper.end()
-        super().stop(success=success)
-
-    def disconnect(self) -> None:
-        """Close the link; a heater that is on goes off by its watchdog."""
-        self._keeper.end()
-        super().disconnect()
 
 
 DRIVER = Hotplate

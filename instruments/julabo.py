@@ -56,7 +56,6 @@ from ophyd.status import DeviceStatus
 from instruments.clock import Clock
 from instruments.errors import BadReply, Fault, Rejected, Restarted, WrongModel
 from instruments.framing import number, plain, within
-from instruments.keeper import Keeper
 from instruments.link import Identity, Link
 from instruments.signals import ReadBack, Verb
 from instruments.thermostat import Thermostat
@@ -248,7 +247,6 @@ class Circulator(Thermostat):
         self.client = JulaboClient(self.link)
         self.settled = settings.tolerance
         self.settling_time = settings.settling_time
-        self._keeper = Keeper(self.where, lambda: self._asked(self._feed))
 
     def make_link(self, port: str) -> Link:
         return Link(
@@ -271,7 +269,7 @@ class Circulator(Thermostat):
 
     def set_up(self, cancelled: threading.Event) -> None:
         """Stop it; it must be under remote control and without an alarm."""
-        self._keeper.end()
+        self.keeper.end()
         self.client.run(on=False)
         code, status = self.client.status()
         if code in MANUAL:
@@ -310,7 +308,7 @@ class Circulator(Thermostat):
                 self.arm()
                 self.drive()
             else:
-                self._keeper.end()
+                self.keeper.end()
                 self.client.run(on=False)
                 self.running.keep(0)
 
@@ -366,25 +364,15 @@ class Circulator(Thermostat):
                 self.clock.speed,
             )
         if silence:
-            self._keeper.keep(self.clock.real(silence) / 3.0)
+            self.keeper.keep(self.clock.real(silence) / 3.0)
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
         self.client.runs()  # not `status`: it would take a reason from who needs it
 
     def make_safe(self) -> None:
         """Stop it; `prepare` sees that it was heard."""
-        self._keeper.end()
+        self.keeper.end()
         self.client.stop()
-
-    def stop(self, *, success: bool = False) -> None:
-        """Make safe; one that cannot be reached is left to its watchdog."""
-        self._keeper.end()
-        super().stop(success=success)
-
-    def disconnect(self) -> None:
-        """Close the link."""
-        self._keeper.end()
-        super().disconnect()
 
 
 DRIVER = Circulator

@@ -11,14 +11,16 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
+from instruments.clock import Clock
 from instruments.device import Instrument
 from instruments.errors import Fault, Rejected
 from instruments.framing import within
+from instruments.keeper import Keeper
 from instruments.orders import Hold
 from instruments.signals import ReadBack, Verb
 
@@ -54,6 +56,10 @@ class Thermostat(Instrument):
     cools: bool = False
     """Whether it has a cooler, so that it must come to a set point below the room."""
 
+    def __init__(self, name: str, *, port: str, settings: Any, clock: Clock) -> None:
+        super().__init__(name, port=port, settings=settings, clock=clock)
+        self.keeper = Keeper(self.where, lambda: self._asked(self.feed))
+
     def check(self, temperature: float) -> None:
         """Raise `Rejected` for a temperature (degC) that may not be set."""
         raise NotImplementedError
@@ -65,6 +71,9 @@ class Thermostat(Instrument):
     def choose(self, temperature: float) -> None:
         """Set a temperature (degC), and see that it was taken."""
         raise NotImplementedError
+
+    def feed(self) -> None:
+        """Ask what its own watchdog takes for a sign of life; the `keeper` does."""
 
     def arm(self) -> None:
         """Have it switch itself off when we fall silent, if it can."""
@@ -101,6 +110,16 @@ class Thermostat(Instrument):
         return self.begin(
             lambda cancelled: self._hold(hold, cancelled), within=hold.duration + 60.0
         )
+
+    def stop(self, *, success: bool = False) -> None:
+        """Make safe; one that cannot be reached is left to its watchdog."""
+        self.keeper.end()
+        super().stop(success=success)
+
+    def disconnect(self) -> None:
+        """Close the link; a watchdog is fed no more, and may switch it off."""
+        self.keeper.end()
+        super().disconnect()
 
     def _reach(
         self, temperature: float, allowed: float, cancelled: threading.Event
