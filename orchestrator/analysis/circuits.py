@@ -15,6 +15,7 @@ Resistances and times are held as logarithms, and n stays between 0.4 and 1.
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from orchestrator.analysis.spectrum import Complexes, Reals
 BULK = 1e-8
 """Farad below which an arc belongs to the bulk."""
 LOWEST_N = 0.4
+QUARTER = 0.5j * math.pi
+"""Logarithm of j."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +80,20 @@ class Circuit:
             at += 1
         for _ in range(self.arcs):
             n, dn = exponent(x[at + 2])
-            log = np.log(s) + x[at + 1]
-            power = np.exp(np.minimum(n * log.real, 600.0) + 1j * n * log.imag)
-            arc = np.exp(x[at]) / (1.0 + power)
-            share = power / (1.0 + power)
+            real = np.log(omega) + x[at + 1]
+            log = real + QUARTER
+            power = np.exp(np.minimum(n * real, 600.0)) * cmath.exp(n * QUARTER)
+            under = 1.0 / (1.0 + power)
+            arc = np.exp(x[at]) * under
+            share = power * under
             slopes += [arc, -arc * n * share, -arc * share * log * dn]
             z += arc
             at += 3
         if self.spike:
             n, dn = exponent(x[at + 1])
-            log = np.log(s / lowest)
-            spike = np.exp(x[at] - n * log)
+            real = np.log(omega / lowest)
+            log = real + QUARTER
+            spike = np.exp(x[at] - n * real) * cmath.exp(-n * QUARTER)
             slopes += [spike, -spike * log * dn]
             z += spike
         return z, np.array(slopes)
