@@ -276,7 +276,7 @@ def _raw_of_best(history: History, data: Path) -> dict[str, RunRecord]:
     top = next(iter(history.ranked()), None)
     if top is None or not top.runs:
         return {}
-    records = read_runs(data, top.runs.values(), fill=False)
+    records = read_runs(data, top.runs.values())
     return {step: records[uid] for step, uid in top.runs.items() if uid in records}
 
 
