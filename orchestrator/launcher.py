@@ -43,7 +43,7 @@ from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
 from orchestrator.versions import versions
 
-SIMULATED_SPEED = 200.0
+SIMULATED_SPEED = 300.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
 
 
