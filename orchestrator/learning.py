@@ -71,10 +71,9 @@ def learn(
     fresh: set[str] = set()
     wanted = _needed(trial.recipe.measurements, objectives)
     for rule in trial.recipe.measurements:
-        concerned = step in rule.runs.values() or fresh & set(rule.of.values())
+        concerned = step in rule.runs.values() or fresh & rule.after
         runs_there = all(name in trial.runs for name in rule.runs.values())
-        of_there = all(name in known for name in rule.of.values())
-        if not (concerned and runs_there and of_there):
+        if not (concerned and runs_there and rule.after <= known.keys()):
             continue
         runs = {name: documents(trial.runs[name]) for name in rule.runs.values()}
         try:
@@ -106,9 +105,9 @@ def learn(
 def _needed(
     rules: Sequence[MeasurementRule], objectives: Sequence[Objective]
 ) -> set[str]:
-    """Return the quantities that the objectives are, or are worked out from."""
+    """Return the quantities that the objectives are, or that must be known for them."""
     names = {one.name for one in objectives}
     for rule in reversed(rules):  # what a rule starts from comes before it
         if rule.quantity in names:
-            names |= set(rule.of.values())
+            names |= rule.after
     return names

@@ -354,6 +354,7 @@ class MeasurementForm(Form):
     analysis: Name
     runs: dict[Name, Name] = {}
     of: dict[Name, Name] = {}
+    needs: list[Name] = []
 
 
 class RecipeForm(Form):

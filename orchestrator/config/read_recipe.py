@@ -207,4 +207,10 @@ def _measurement(
         if unit != analysis.of[role]:
             rule = f"it is in {unit}, and {form.analysis} wants {analysis.of[role]}"
             raise source.refusal(place, other, rule)
-    return MeasurementRule(name, form.analysis, dict(form.runs), dict(form.of))
+    for index, other in enumerate(form.needs):
+        if other not in before:
+            rule = f"no measurement before this one: {near(other, before)}"
+            raise source.refusal((*where, "needs", index), other, rule)
+    return MeasurementRule(
+        name, form.analysis, dict(form.runs), dict(form.of), tuple(form.needs)
+    )

@@ -84,7 +84,7 @@ def test_in_argon_acetonitrile_may_come_to_its_boiling_point_less_the_margin(
     ("file", "old", "new", "told"),
     [
         ("lab.yaml", ", atmosphere: argon", "", "flashes at 2"),
-        ("recipe.yaml", "mass: \"12 mg\"", "mass: \"12 mg\", volume: \"1 mL\"", "write one of"),
+        ("recipe.yaml", "mass: \"10 mg\"", "mass: \"10 mg\", volume: \"1 mL\"", "write one of"),
         ("recipe.yaml", ", of: polymer}", "}", "goes with molality"),
         ("recipe.yaml", "of: polymer}", "of: dry}", "no step before this one"),
         ("recipe.yaml", "molality: $molality", "molality: \"9 mol\"", "mol/kg"),
