@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instruments.cavro_pump import CavroClient
+from instruments.e4980a_client import E4980aClient
 from instruments.errors import InstrumentError
 from instruments.eurotherm_3216 import EurothermClient
 from instruments.grbl_gantry import GrblClient
@@ -20,7 +21,9 @@ from instruments.keithley_2400 import Keithley2400Client
 from instruments.keithley_2700 import Keithley2700Client
 from instruments.link import Link
 from instruments.mettler_balance import MtSicsClient
+from instruments.new_era_pump import NewEraClient
 from instruments.odrive_spin_coater import ODriveClient, checksum
+from instruments.relay import RelayClient
 from instruments.thorlabs_pm100 import Pm100Client
 from tests.instruments.peer import Peer
 
@@ -94,6 +97,29 @@ QUESTIONS: dict[str, tuple[type[Any], tuple[Callable[[Any], object], ...], bytes
         ),
         b"\r\n",
     ),
+    "infusion_pump": (
+        NewEraClient,
+        (
+            NewEraClient.wake,
+            NewEraClient.state,
+            NewEraClient.volumes,
+            lambda client: client.told("RAT"),
+            NewEraClient.halt,
+        ),
+        b"\x03",
+    ),
+    "vacuum": (RelayClient, (RelayClient.closed,), b"\r\n"),
+    "analyser": (
+        E4980aClient,
+        (
+            lambda client: client.measure(0.02),
+            lambda client: client.fetch_list(2, 0.02),
+            lambda client: client.choose(":FREQ", 1e3),
+            E4980aClient.options,
+            E4980aClient.current,
+        ),
+        b"\n",
+    ),
     "source_meter": (
         Keithley2400Client,
         (
@@ -126,7 +152,7 @@ QUESTIONS: dict[str, tuple[type[Any], tuple[Callable[[Any], object], ...], bytes
 
 WORDS = (
     "/0` /0@ <Idle|MPos: | , 1 -2.5 nan inf 9e99 ok error:9 ALARM:1 [GC: [VER: ] > $22= "
-    '* 0,"No 100" -113,"x" (@101)'
+    '* 0,"No 100" -113,"x" (@101) \x02 00S A?R SI0.5W0UL CH1: CH2: ON 1E3,2E2,+0'
 )
 ODD = (b" ", b"\xff", b"\x00", b"\r", b"\n")
 PIECES = st.sampled_from([*(word.encode() for word in WORDS.split()), *ODD])

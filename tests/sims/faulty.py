@@ -25,8 +25,10 @@ INSTRUMENTS: dict[str, dict[str, Any]] = {
         "load": 100.0,
     },
     "keithley2700": {"panel": "keithley2700"},
+    "new_era": {"panel": "new_era", "syringe": 10000.0, "target": "anneal"},
     "odrive": {"panel": "odrive", "slot": "chuck"},
     "pm100": {"panel": "pm100", "slot": "optics"},
+    "relay": {"panel": "relay"},
     "eurotherm": {"panel": "eurotherm"},
     "julabo": {"panel": "julabo"},
     "mettler": {"panel": "mettler", "load": 10.0},
@@ -49,13 +51,15 @@ QUESTION = {
     "ika": b"IN_NAME \r\n",
     "keithley2400": b"*IDN?\n",
     "keithley2700": b"*IDN?\n",
+    "new_era": b"0VER\r",
     "odrive": b"r vbus_voltage\n",
     "pm100": b"*IDN?\n",
+    "relay": b"\xff",
     "eurotherm": b"\x01\x03\x00\x6b\x00\x01\xf5\xd6",
     "julabo": b"version\r",
     "mettler": b"I4\r\n",
 }
-SAID = {"eurotherm": "read 107 1"}
+SAID = {"eurotherm": "read 107 1", "relay": "status"}
 """What the bytes of a question say, where it is no text."""
 ANOTHER = {
     "cavro": b"/1?20\r",
@@ -65,8 +69,10 @@ ANOTHER = {
     "ika": b"IN_SP_3\r\n",
     "keithley2400": b"*STB?\n",
     "keithley2700": b"*STB?\n",
+    "new_era": b"0DIA\r",
     "odrive": b"r hw_version_major\n",
     "pm100": b"*STB?\n",
+    "relay": b"\xff",
     "eurotherm": b"\x01\x03\x00\x0b\x00\x02\xb5\xc9",
     "julabo": b"in_sp_03\r",
     "mettler": b"I11\r\n",
@@ -83,13 +89,14 @@ class Faulty:
         self.desks: list[Desk] = []
 
     def __call__(self, *rules: dict[str, Any], seed: int = 0) -> Desk:
-        """Return a desk; its gantry has booted."""
+        """Return a desk; its gantry has booted, and its pump told that it has."""
         folder = self.directory / str(len(self.desks))
         made = Desk(folder, SPEC | {"faults": list(rules)}, seed)
         self.desks.append(made)
         made.open("grbl")
         made.wait(LONG)
         made.take("grbl")
+        made.bench.instruments["new_era"].alarm = ""
         return made
 
     def answer(self, name: str, question: bytes) -> bytes:

@@ -632,7 +632,7 @@ def test_an_instrument_says_what_it_can_have() -> None:
             assert kinds == every - {"wrong_checksum", "echo", "disconnect"} - {
                 *("refuse", "device_fault", "power_cycle")
             }
-        elif name in ("cavro", "odrive", "eurotherm"):
+        elif name in ("cavro", "odrive", "eurotherm", "new_era"):
             assert kinds == every
         else:
             assert kinds == every - {"wrong_checksum"}
