@@ -13,7 +13,7 @@ run: install          ## the PEDOT:PSS campaign on the simulated bench, 24 trial
 
 test: install lint    ## everything CI checks
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,clients]'
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

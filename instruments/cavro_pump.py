@@ -1,14 +1,21 @@
-r"""Syringe pump: Tecan Cavro XCalibur (and XLP 6000) with a distribution valve.
+r"""Syringe pump: Tecan Cavro XCalibur or XLP 6000, with a distribution valve.
 
-Serial settings: 9600 8N1, no flow control. DT framing: ``/<address><string>\r`` is
-answered within 5 ms by ``/0<status><data>\x03\r\n``. A pump that has once seen the OEM
-framing ignores DT until its power is cycled. Address switch 0 is ASCII ``1``.
+Serial settings: 9600 8N1, no flow control. Two framings, see `cavro_framing`: DT,
+``/<address><string>\r`` answered within 5 ms by ``/0<status><data>\x03\r\n``; and OEM, with
+checksum and sequence number. A pump that has once heard an OEM frame ignores DT until its
+power is cycled; an XLP keeps the one that it hears first. With OEM an act whose answer
+does not come within 100 ms is sent once more with the repeat flag: the pump executes it
+at most once. With DT it is looked for, and never sent blindly.
+
+Up to 15 pumps share one port (RS-485), told apart by `address`, with the same framing.
+Address 1 is switch position 0, ASCII ``1``; address 15 is position E, ASCII ``?``.
 
 Status byte ``01r0eeee``: ``r`` 1 is ready, valid *only in the answer to* ``Q``; ``eeee`` is
 the error, valid in every answer.
 
 ===================  ==============================================================
-``N1R``              fine resolution: 24000 increments a stroke, speeds unchanged
+``N1R``              fine resolution, speeds unchanged: 24000 increments a stroke,
+                     48000 of an XLP
 ``Z<f>,<in>,<out>R``  initialise plunger and valve; f 0 full force, 1 half, 2 a third
 ``I<n>R``            valve to port n, clockwise
 ``A<n>R``            plunger to increment n, 0 is the top (syringe empty)
@@ -17,12 +24,14 @@ the error, valid in every answer.
 ``T``                terminate the plunger's move at once; not a turning valve
 ``Q``                status
 ``?``                plunger position  ``?2`` top speed  ``?6`` port  ``?23`` firmware
+``?28``              resolution of an XLP, 0 to 2; an XCalibur does not know it
 ===================  ==============================================================
 
 Errors: 1 initialisation failed, 2 invalid command, 3 invalid operand, 4 invalid
 sequence, 6 EEPROM, 7 not initialised, 9 plunger overload, 10 valve overload, 11 move not
 allowed with this valve position, 15 busy. 2, 3, 4 and 11 are a bad command; 7 asks for
-`prepare`; 1, 6, 9, 10 are hardware in trouble.
+`prepare`; 1, 6, 9, 10 are hardware in trouble. An XLP tells an invalid operand not at
+once but on ``Q``; both are looked at.
 
 No report says whether the pump is initialised (``?15`` counts initialisations over the
 pump's life), so `prepare` asks for a relative move of zero increments, which moves
@@ -34,8 +43,12 @@ there means taken, ready and as before means not taken. ``Z`` of a pump that say
 is sent again: it drives the plunger to the top, where nothing more can come of it. An
 answer tells nothing of its question but that only a report has data.
 
-Unverified on hardware: ``P0`` is accepted as a move of nothing; the text of ``?23``; the
-XLP reports an invalid operand on ``Q`` rather than at once (both are looked at).
+A pump of the other model would pour half or twice the volume, so `connect` asks ``?28``.
+
+Unverified on hardware [R]: ``P0`` is accepted as a move of nothing; the text of ``?23``;
+what ``?28`` of an XCalibur is answered (any answer without a number will do); that a pump
+counts only the frames to itself as the frame before; that frames to other pumps make an
+XCalibur deaf to DT, which is why a port has one framing.
 """
 
 from __future__ import annotations
@@ -44,12 +57,14 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
 from instruments.acts import act_once
+from instruments.cavro_framing import Dt, Framing, Oem
+from instruments.clock import Clock
 from instruments.device import Instrument
 from instruments.errors import (
     BadReply,
@@ -61,12 +76,14 @@ from instruments.errors import (
     Restarted,
     WrongModel,
 )
-from instruments.framing import DtAnswer, dt_answer, dt_block, within
+from instruments.framing import DtAnswer, within
 from instruments.link import Identity, Link
 from instruments.signals import Verb
 
-INCREMENTS = 24000
-"""A full stroke at resolution N1."""
+INCREMENTS = {"XCalibur": 24000, "XLP6000": 48000}
+"""A full stroke at resolution N1, by model."""
+NAMES = {"XCalibur": "Cavro XCalibur", "XLP6000": "Cavro XLP 6000"}
+FINE = 1
 PULSES = 6000.0
 """A full stroke, as speeds count it."""
 SLOWEST, FASTEST = 5.0, 6000.0
@@ -82,7 +99,7 @@ ANSWERING = 0.5
 STILL = 3
 """Times that a pump must say ready and be elsewhere before it is believed."""
 POLL = 0.1
-END = b"\x03\r\n"
+ADDRESSES = 15
 
 ERRORS = {
     1: "initialisation failed",
@@ -113,7 +130,9 @@ class PumpSettings:
     speed:
         How fast it aspirates and dispenses, until told otherwise.
     address:
-        The rotary switch, 0 to 14.
+        1 to 15, one more than the rotary switch; each pump on a port has its own.
+    framing:
+        What is put around a string, `dt` or `oem`; the same for all pumps on a port.
     materials:
         What liquids touch from valve to needle; the hall refuses what they do not stand.
     """
@@ -121,27 +140,43 @@ class PumpSettings:
     syringe: Annotated[float, "uL"]
     valve: Mapping[str, int] = field(default_factory=dict)
     speed: Annotated[float, "uL/s"] = 200.0
-    address: int = 0
+    model: Literal["XCalibur", "XLP6000"] = "XCalibur"
+    address: int = 1
+    framing: Literal["dt", "oem"] = "dt"
     baudrate: int = 9600
     materials: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.address <= ADDRESSES:
+            raise ValueError(
+                f"address {self.address} is outside 1 to {ADDRESSES}; switch position 0 "
+                "is address 1"
+            )
 
 
 class CavroClient:
     """Words on the wire; no threads."""
 
-    def __init__(self, link: Link, address: int = 0) -> None:
+    def __init__(
+        self, link: Link, address: int = 1, framing: Framing | None = None
+    ) -> None:
         self.link = link
-        self.address = chr(ord("1") + address)
+        self.address = chr(ord("0") + address)
+        self.framing = framing or Dt()
 
     def ask(self, data: str) -> DtAnswer:
         """Send one string and return the answer, whatever error it tells."""
-        place = self.link.place
-        block = self.link.ask(dt_block(self.address, data, place=place), end=END)
-        return dt_answer(block, place=place)
+        return self.framing.ask(self.link, self.address, data)
 
     def acknowledged(self, data: str) -> DtAnswer:
         """Return the answer to what is no report, and so has no data."""
-        answer = self.ask(data)
+        return self._without_data(data, self.ask(data))
+
+    def act(self, data: str) -> DtAnswer:
+        """Return the answer to what must be executed only once."""
+        return self._without_data(data, self.framing.act(self.link, self.address, data))
+
+    def _without_data(self, data: str, answer: DtAnswer) -> DtAnswer:
         if answer.data:
             raise BadReply(
                 f"{self.link.place}: {data!r} answered {answer.data!r}: a report"
@@ -150,7 +185,7 @@ class CavroClient:
 
     def command(self, data: str) -> None:
         """Send a string to be executed; returns when acknowledged, not when done."""
-        self.check(data, self.acknowledged(data + "R"))
+        self.check(data, self.act(data + "R"))
 
     def setting(self, data: str) -> None:
         """Send what may be sent again, because it only sets what it has set."""
@@ -186,8 +221,12 @@ class CavroClient:
             )
 
     def fine(self) -> None:
-        """Count 24000 increments to the stroke."""
+        """Count eight increments where there is one otherwise."""
         self.setting("N1")
+
+    def resolution(self) -> int:
+        """Return the resolution mode of an XLP; raises `BadReply` where there is none."""
+        return self._whole("?28")
 
     def initialised(self) -> bool:
         """Whether moves are accepted; moves nothing."""
@@ -201,7 +240,7 @@ class CavroClient:
         """Find the top of the plunger, emptying the syringe into a port."""
         # A previous error must not end the new initialisation before it has begun.
         self.state()
-        answer = self.acknowledged(f"Z{force},{inlet},{outlet}R")
+        answer = self.act(f"Z{force},{inlet},{outlet}R")
         if answer.error != NOT_INITIALISED:
             self.check("Z", answer)
 
@@ -230,12 +269,11 @@ class CavroClient:
 
     def terminate(self) -> None:
         """Stop the plunger now, whatever is being asked by another thread."""
-        block = dt_block(self.address, "T", place=self.link.place)
-        self.link.tell(block, urgent=True)
+        self.framing.cry(self.link, self.address, "T")
         # Its answer must not be taken for that of the next question.
         if self.link.lock.acquire(timeout=TERMINATING):
             try:
-                self.link.read(END, TERMINATING)
+                self.framing.swallow(self.link, TERMINATING)
             except (LinkTimeout, BadReply):
                 pass
             finally:
@@ -265,23 +303,36 @@ class Pump(Instrument):
     """A syringe whose contents are set, and a valve whose port has a name."""
 
     Settings: ClassVar[type] = PumpSettings
+    bus: ClassVar[tuple[str, ...]] = ("framing", "baudrate")
     settings: PumpSettings
 
     plunger = Component(Verb, begin="draw", units="uL", precision=1)
     valve = Component(Verb, begin="turn", units="", value="")
     speed = Component(Verb, begin="hurry", units="uL/s", precision=1)
 
+    def __init__(
+        self, name: str, *, port: str, settings: PumpSettings, clock: Clock
+    ) -> None:
+        self._framing: Framing = Oem() if settings.framing == "oem" else Dt()
+        super().__init__(name, port=port, settings=settings, clock=clock)
+
     def make_link(self, port: str) -> Link:
         return Link(
             port,
             baudrate=self.settings.baudrate,
             timeout=ANSWERING,
+            quiet=self._framing.quiet,
             name=self.name,
         )
 
     @property
     def client(self) -> CavroClient:
-        return CavroClient(self.link, self.settings.address)
+        return CavroClient(self.link, self.settings.address, self._framing)
+
+    @property
+    def increments(self) -> int:
+        """A full stroke as the plunger's place counts it."""
+        return INCREMENTS[self.settings.model]
 
     @property
     def capacity(self) -> float:
@@ -295,7 +346,26 @@ class Pump(Instrument):
             firmware = self.client.firmware()
         except BadReply as error:
             raise WrongModel(f"{error}; the lab file promises a Cavro pump") from error
-        return Identity("Tecan", "Cavro XCalibur", "", firmware)
+        self._check_model()
+        return Identity("Tecan", NAMES[self.settings.model], "", firmware)
+
+    def _check_model(self) -> None:
+        """Refuse a pump whose stroke has other increments than the lab file says."""
+        client, promised = self.client, self.settings.model
+        if promised == "XLP6000":
+            try:
+                client.resolution()
+            except BadReply as error:
+                raise WrongModel(
+                    f"{error}; the lab file promises an XLP6000"
+                ) from error
+            return
+        answer = self.link.again(lambda: client.ask("?28"))
+        if answer.data.isdecimal():
+            raise WrongModel(
+                f"{self.where}: '?28' answered {answer.data!r}, which only an XLP6000 "
+                f"knows; the lab file promises an {promised}"
+            )
 
     def set_up(self, cancelled: threading.Event) -> None:
         """Initialise if the pump is not, or was stopped; empty; set the speed."""
@@ -307,6 +377,10 @@ class Pump(Instrument):
         if self.stopped or not client.initialised():
             self._initialise(cancelled)
         client.fine()
+        if self.settings.model == "XLP6000" and (mode := client.resolution()) != FINE:
+            raise Fault(
+                f"{self.where}: resolution is N{mode}, not N{FINE} as it was told"
+            )
         client.speed(self._pulses(self.settings.speed))
         if client.position() and "waste" in self.settings.valve:
             self._turn("waste", cancelled)
@@ -324,7 +398,7 @@ class Pump(Instrument):
         known = state.error != NOT_INITIALISED and (
             not state.ready or self._accepts_moves()
         )
-        position = client.position() * self.capacity / INCREMENTS
+        position = client.position() * self.capacity / self.increments
         return {
             "plunger_uL": position if known else None,
             "port": self._port_name(client.port()),
@@ -341,7 +415,7 @@ class Pump(Instrument):
 
     def refresh(self) -> None:
         client = self.client
-        self.plunger.keep(client.position() * self.capacity / INCREMENTS)
+        self.plunger.keep(client.position() * self.capacity / self.increments)
         self.speed.keep(client.top_speed() * self.capacity / PULSES)
         self.valve.keep(self._port_name(client.port()))
 
@@ -396,7 +470,7 @@ class Pump(Instrument):
         return next(names, str(port))
 
     def _draw(self, volume: float, cancelled: threading.Event) -> None:
-        target = round(volume / self.capacity * INCREMENTS)
+        target = round(volume / self.capacity * self.increments)
         client = self.client
         self._act(
             f"plunger to {volume:g} uL",
@@ -406,7 +480,7 @@ class Pump(Instrument):
             self._duration(self.capacity),
             cancelled,
         )
-        self.plunger.keep(client.position() * self.capacity / INCREMENTS)
+        self.plunger.keep(client.position() * self.capacity / self.increments)
 
     def _turn(self, name: str, cancelled: threading.Event) -> None:
         port, client = self.settings.valve[name], self.client

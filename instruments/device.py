@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from ophyd import Device
@@ -59,6 +59,9 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
     """
 
     Settings: ClassVar[type]
+    bus: ClassVar[tuple[str, ...]] = ()
+    """Settings that all instruments on one port must have in common, where several may
+    share it: they are told apart by their setting `address`. Empty: none may."""
 
     def __init__(self, name: str, *, port: str, settings: Any, clock: Clock) -> None:
         super().__init__(name=name)
@@ -94,6 +97,9 @@ class Instrument(Device):  # type: ignore[misc]  # ophyd has no types
 
     def make_safe(self) -> None:
         """Tell the instrument to be safe; short, repeatable, from any thread."""
+
+    def meet(self, station: Mapping[str, Instrument]) -> None:
+        """Be told of the devices of its station, by role; for interlocks."""
 
     def connect(self) -> Identity:
         """Open the link and ask who is there; nothing moves."""

@@ -49,11 +49,6 @@ import threading
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from ophyd import Component
-from ophyd.status import DeviceStatus
-
-from instruments.clock import Clock
-from instruments.device import Instrument
 from instruments.errors import (
     BadReply,
     Fault,
@@ -62,27 +57,9 @@ from instruments.errors import (
     WrongModel,
 )
 from instruments.framing import number, plain, within
-from instruments.keeper import Keeper
 from instruments.link import Identity, Link
-from instruments.orders import Hold
-from instruments.signals import ReadBack, Verb
+from instruments.thermostat import Thermostat
 
-SETTLED = 1.0
-"""K between plate and set point that count as there ..."""
-SETTLING_TIME = 30.0
-"""... when it has been so for so many seconds."""
-WINDOW = 5.0
-"""K that a plate may leave its set point while it is held."""
-FLAT = 0.2
-FLAT_TIME = 120.0
-"""A plate that cools by less than `FLAT` K in this many seconds has met the room."""
-HEATING, COOLING = 30.0, 90.0
-"""Seconds that a K may take, generously; each way has a quarter of an hour more."""
-PATIENCE = 900.0
-WARMED = 1.0
-"""K that a plate which heats must have risen ..."""
-WARMING_TIME = 180.0
-"""... within so many seconds."""
 SHORTEST, LONGEST = 20.0, 1500.0
 """Seconds of watchdog 1."""
 ALIVE = 1.5
@@ -90,7 +67,6 @@ ALIVE = 1.5
 ANSWERING = 1.0
 """Real seconds for an answer; ten characters take 10 ms."""
 QUIET = 0.3
-POLL = 2.0
 log = logging.getLogger(__name__)
 END = b" \r\n"
 
@@ -196,24 +172,14 @@ class IkaClient:
         return self.link.again(once)
 
 
-class Hotplate(Instrument):
+class Hotplate(Thermostat):
     """A plate that is brought to a temperature, and kept there."""
 
     Settings: ClassVar[type] = HotplateSettings
     settings: HotplateSettings
 
-    temperature = Component(Verb, begin="reach", units="degC", precision=1)
-    set_point = Component(ReadBack, units="degC", precision=1)
-    held = Component(Verb, begin="keep_for", units="s", precision=0)
-
     _safety = 0.0
     _watchdog = 0
-
-    def __init__(
-        self, name: str, *, port: str, settings: HotplateSettings, clock: Clock
-    ) -> None:
-        super().__init__(name, port=port, settings=settings, clock=clock)
-        self._keeper = Keeper(self.where, lambda: self._asked(self._feed))
 
     def make_link(self, port: str) -> Link:
         return Link(
@@ -253,7 +219,7 @@ class Hotplate(Instrument):
 
         A plate whose watchdog has ended a silence shows Er 2, and is taken out of it.
         """
-        self._keeper.end()
+        self.keeper.end()
         self.client.stop()
         self.client.go_local()
         self._safety = self.client.safety_temperature()
@@ -270,28 +236,7 @@ class Hotplate(Instrument):
         self.temperature.keep(self.client.temperature(self.settings.sensor))
         self.set_point.keep(self.client.set_temperature())
 
-    def reach(self, temperature: float) -> DeviceStatus:
-        """Heat or cool to a temperature; done when it has settled there."""
-        self._check(temperature)
-        way = temperature - self.temperature.get()
-        allowed = PATIENCE + (HEATING * way if way > 0 else -COOLING * way)
-        return self.begin(
-            lambda cancelled: self._reach(temperature, allowed, cancelled),
-            within=allowed,
-        )
-
-    def keep_for(self, hold: Hold) -> DeviceStatus:
-        """Keep the temperature that the plate has; done when the time is over.
-
-        The heater stays on afterwards.
-        """
-        self._check(hold.temperature)
-        within(hold.duration, 0.0, 86400.0, f"{self.name}: duration", "s")
-        return self.begin(
-            lambda cancelled: self._hold(hold, cancelled), within=hold.duration + 60.0
-        )
-
-    def _check(self, temperature: float) -> None:
+    def check(self, temperature: float) -> None:
         if temperature > self._safety - self.settings.safety_margin:
             raise Rejected(
                 f"{self.name}: {temperature:g} degC is less than "
@@ -306,73 +251,13 @@ class Hotplate(Instrument):
             "degC",
         )
 
-    def _reach(
-        self, temperature: float, allowed: float, cancelled: threading.Event
-    ) -> None:
-        self._choose(temperature)
-        self.go_on(cancelled)
-        self._arm()
-        self.go_on(cancelled)
+    def told(self) -> float:
+        return self.client.set_temperature()
+
+    def drive(self) -> None:
         self.client.heat()
-        deadline = self.deadline(allowed)
-        settled_since = flat_since = told = self.clock.now()
-        begin = lowest = math.inf
-        times = 1
-        while True:
-            self.pause(POLL, cancelled)
-            shown, now = self._look(temperature), self.clock.now()
-            begin = min(begin, shown)
-            if abs(shown - temperature) > SETTLED:
-                settled_since = now
-            elif now - settled_since >= SETTLING_TIME:
-                return
-            if shown < lowest - FLAT:
-                lowest, flat_since = shown, now
-            # A plate has no cooler: a set point that the room is above is met when
-            # it cools no further.
-            cool = temperature < shown <= temperature + WINDOW
-            if cool and now - flat_since >= FLAT_TIME:
-                return
-            cold = shown < min(begin + WARMED, temperature - WINDOW)
-            if cold and now - told > WARMING_TIME:
-                if times > 1:
-                    raise Fault(
-                        f"{self.where}: {shown:g} degC, and has not warmed by "
-                        f"{WARMED:g} K though told twice to heat"
-                    )
-                log.warning("%s: does not warm; told again to heat", self.where)
-                self.go_on(cancelled)
-                self.client.heat()
-                times, told = times + 1, now
-            if now > deadline:
-                raise Fault(
-                    f"{self.where}: {shown:g} degC, not settled within {SETTLED:g} K of "
-                    f"{temperature:g} degC {allowed:.0f} s after it was told"
-                )
 
-    def _hold(self, hold: Hold, cancelled: threading.Event) -> None:
-        chosen = self.client.set_temperature()
-        self.set_point.keep(chosen)
-        if abs(chosen - hold.temperature) > 0.1:
-            raise Rejected(
-                f"{self.where}: is set to {chosen:g} degC, so it cannot hold "
-                f"{hold.temperature:g} degC; reach it first"
-            )
-        began = self.clock.now()
-        while True:
-            shown = self._look(hold.temperature)
-            if abs(shown - hold.temperature) > WINDOW:
-                raise Fault(
-                    f"{self.where}: {shown:g} degC, more than {WINDOW:g} K from the "
-                    f"{hold.temperature:g} degC that it was to hold"
-                )
-            passed = self.clock.now() - began
-            self.held.keep(passed)
-            if passed >= hold.duration:
-                return
-            self.pause(min(POLL, hold.duration - passed), cancelled)
-
-    def _choose(self, temperature: float) -> None:
+    def choose(self, temperature: float) -> None:
         """Set a temperature and read it again: a plate ignores what it will not do."""
         for _ in range(2):
             self.client.choose_temperature(temperature)
@@ -384,8 +269,7 @@ class Hotplate(Instrument):
             f"{self.where}: set to {temperature:g} degC, but it says {chosen:g} degC"
         )
 
-    def _look(self, wanted: float) -> float:
-        """Return what the plate shows; its set point must still be the wanted one."""
+    def show(self, wanted: float) -> float:
         shown = self.client.temperature(self.settings.sensor)
         self.temperature.keep(shown)
         chosen = self.client.set_temperature()
@@ -419,28 +303,17 @@ class Hotplate(Instrument):
             return 0
         return seconds
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
         self.client.feed_watchdog(self._watchdog)
 
-    def _arm(self) -> None:
-        """Have the plate switch itself off when we fall silent, and do not."""
+    def arm(self) -> None:
         if self._watchdog:
-            self._keeper.keep(self.clock.real(self._watchdog) / 3.0)
+            self.keeper.keep(self.clock.real(self._watchdog) / 3.0)
 
     def make_safe(self) -> None:
         """Switch heater and motor off; no question can confirm it."""
-        self._keeper.end()
+        self.keeper.end()
         self.client.stop()
-
-    def stop(self, *, success: bool = False) -> None:
-        """Make safe; a plate that cannot be reached is left to its watchdog."""
-        self._keeper.end()
-        super().stop(success=success)
-
-    def disconnect(self) -> None:
-        """Close the link; a heater that is on goes off by its watchdog."""
-        self._keeper.end()
-        super().disconnect()
 
 
 DRIVER = Hotplate

@@ -16,6 +16,12 @@ terminator ``\n``.
 ``:SENS:VOLT:RANG:AUTO 1``      no answer
 ``:FORM:ELEM VOLT,CURR,STAT``   no answer                always in this order
 ``:TRIG:COUN 1``                no answer                one reading a question
+``:SOUR:FUNC VOLT``             no answer                a voltage is sourced ...
+``:SOUR:VOLT:RANG <V>``         no answer                0.2 to 200 V by decades
+``:SOUR:VOLT:LEV <V>``          no answer                ... this one
+``:SENS:FUNC 'CURR'``           no answer                current is measured
+``:SENS:CURR:PROT <A>``         no answer                where the source gives way
+``:SENS:CURR:RANG:AUTO 1``      no answer
 ``:OUTP:STAT 0|1``              no answer                output
 ``:READ?``                      ``<V>,<A>,<status>``     13 characters each
 ``:SYST:ERR?``                  ``0,"No error"``         takes one error from the queue
@@ -129,6 +135,32 @@ class Keithley2400Client:
             },
         )
 
+    def configure_voltage(
+        self, voltage: float, max_current: float, cycles: float
+    ) -> None:
+        """Make it a two-wire source of a voltage (V) that reads the current; output off."""
+        self.scpi.configure(
+            (
+                "*CLS",
+                "*RST",
+                ":SYST:RSEN 0",
+                ":SOUR:FUNC VOLT",
+                ":SENS:FUNC 'CURR'",
+                f":SENS:CURR:PROT {max_current:g}",
+                f":SENS:CURR:NPLC {cycles:g}",
+                ":SENS:CURR:RANG:AUTO 1",
+                ":FORM:ELEM VOLT,CURR,STAT",
+                ":TRIG:COUN 1",
+                f":SOUR:VOLT:RANG {abs(voltage):g}",
+                f":SOUR:VOLT:LEV {voltage:g}",
+            ),
+            {
+                ":SYST:RSEN?": "0",
+                ":SOUR:FUNC?": "VOLT",
+                ":FORM:ELEM?": "VOLT,CURR,STAT",
+            },
+        )
+
     def choose_range(self, current: float) -> None:
         """Take the smallest range that holds a current, and the level set now."""
         self.scpi.tell(f":SOUR:CURR:RANG {current:.6g}")
@@ -204,8 +236,13 @@ class SourceMeter(Instrument):
         Verb, begin="choose_level", units="A", precision=10, kind="config"
     )
     output = Component(Verb, begin="switch", units="", value=0, kind="config")
+    applied = Component(Verb, begin="apply", units="V", precision=5, kind="config")
+    time = Component(ReadBack, units="s", precision=3, kind="omitted")
+    passed = Component(Verb, begin="let_pass", units="s", precision=1, kind="omitted")
 
     _range = 0.0
+    _began = 0.0
+    _as_current = True
 
     def make_link(self, port: str) -> Link:
         return scpi_link(port, self.settings.baudrate, self.name)
@@ -230,8 +267,9 @@ class SourceMeter(Instrument):
         within(self.settings.max_current, 0.0, 1.05, f"{self.name}: max_current", "A")
         self._listen()
         self.client.configure(self.settings.compliance, self.settings.cycles)
-        self._range = 0.0
+        self._range, self._as_current = 0.0, True
         self.level.keep(0.0)
+        self.applied.keep(0.0)
         self.output.keep(int(self.client.output()))
 
     def look(self) -> dict[str, Any]:
@@ -250,13 +288,33 @@ class SourceMeter(Instrument):
             lambda cancelled: self._switch(bool(on), cancelled), within=1.0
         )
 
+    def apply(self, voltage: float) -> DeviceStatus:
+        """Put a voltage (V) on what hangs on it, for the current to be read; 0 ends that.
+
+        ``time`` of every reading counts from when the output was on.
+        """
+        top = self.settings.compliance
+        within(voltage, -top, top, f"{self.name}: voltage", "V")
+        return self._begin(
+            lambda cancelled: self._apply(voltage, cancelled), within=2.0
+        )
+
+    def let_pass(self, seconds: float) -> DeviceStatus:
+        """Go on applying what is applied for so many lab seconds."""
+        within(seconds, 0.0, 3600.0, f"{self.name}: pause", "s")
+        return self.begin(
+            lambda cancelled: self.pause(seconds, cancelled), within=seconds + 60.0
+        )
+
     def trigger(self) -> DeviceStatus:
         """Take one reading; done when it has been answered."""
         return self._begin(lambda _: self.refresh(), within=self.reading_time)
 
     def refresh(self) -> None:
         timeout = READING_TIME + self.clock.real(self.reading_time)
+        began = self.clock.now()
         reading = self.client.read(timeout)
+        self.time.keep((began + self.clock.now()) / 2.0 - self._began)
         self.voltage.keep(reading.voltage)
         self.current.keep(reading.current)
         self.compliance.keep(int(reading.compliance))
@@ -284,8 +342,24 @@ class SourceMeter(Instrument):
         if cancelled.is_set():
             raise Stopped(f"{self.where}: was stopped")
 
+    def _apply(self, voltage: float, cancelled: threading.Event) -> None:
+        self._switch(False, cancelled)
+        self.applied.keep(0.0)
+        if not voltage:
+            return
+        most, cycles = self.settings.max_current, self.settings.cycles
+        self.client.configure_voltage(voltage, most, cycles)
+        self._as_current = False
+        before = self.clock.now()
+        self._switch(True, cancelled)
+        self._began = (before + self.clock.now()) / 2.0
+        self.applied.keep(voltage)
+
     def _choose_level(self, current: float) -> None:
         client = self.client
+        if not self._as_current:
+            client.configure(self.settings.compliance, self.settings.cycles)
+            self._range, self._as_current = 0.0, True
         if current and abs(current) != self._range:
             if self.level.get():  # a range below the level would be refused
                 client.choose_level(0.0)

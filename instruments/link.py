@@ -16,6 +16,10 @@ Traps that this file keeps away from the drivers
   call changes nothing else; a real adapter does not mind being asked for another speed
   first, so that is what `Link.open` does then.
 * Only an exclusive lock keeps a second program from stealing half of the answers.
+* pyserial's ``write`` calls bytes that were taken a timeout if its thread was late to
+  look again, and its ``read`` of a socket brings byte by byte. So pyserial finds, sets and
+  locks the port; the bytes go straight to and from its file descriptor (`_give`,
+  `_take`), which a device file and ``socket://`` have. Those are the ports there are.
 
 Asking again
 ------------
@@ -24,18 +28,26 @@ is lost or cannot be read: that is `Link.again`, and the only place for it. An a
 never asked again here; see `acts`. After an answer that did not come the link must
 have been silent for `quiet` seconds before anything else is asked, so that a late
 answer is not taken for the next one's.
+
+Several instruments on one port
+-------------------------------
+Each has a link of its own, with its own name and patience; `Link.join` puts them on one
+wire: one port, one lock, open for as long as one of them wants it to be.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
+import os
+import select
 import termios
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import serial
@@ -45,14 +57,18 @@ from instruments.errors import BadReply, LinkError, LinkTimeout
 LONGEST_ANSWER = 1 << 20
 SLICE = 0.05
 """Real seconds between two looks at the deadline; bytes that come end the wait."""
+CHUNK = 1 << 16
+"""Bytes read at once, at most."""
 AGAIN = 2
 """Times that a question is asked again."""
 SILENCE = 0.1
 """Real seconds without a byte after which an answer that came in pieces is over."""
 SETTLING = 2.0
 """Real seconds in which a link that never falls silent is given up waiting for."""
-WRITING = 0.25
+WRITING = 0.6
 """Real seconds for a write to be taken; one that is not finds the far end hung."""
+WAITING = 0.25
+"""Real seconds that what is urgent waits for the end of another write."""
 RETURNING = 0.5
 """Real seconds between two tries to open a port that has gone."""
 _GONE = (serial.SerialException, OSError, termios.error, TypeError)
@@ -69,6 +85,22 @@ class Identity:
     model: str
     serial: str = ""
     firmware: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Wire:
+    """What the links on one port have in common.
+
+    ``users`` are those that hold it open; ``opened`` counts how often it was opened.
+    """
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    port: serial.SerialBase | None = None
+    waiting: bytearray = field(default_factory=bytearray)
+    doubt: float = 0.0
+    opened: int = 0
+    users: set[Link] = field(default_factory=set)
 
 
 class Link:
@@ -110,25 +142,32 @@ class Link:
         self.place = f"{name} ({url})" if name else url
         self.witness: Callable[[str, bytes], None] | None = None
         """Told of all that is said: ``>`` by us, ``<`` by the instrument."""
-        self.lock = threading.RLock()
-        """Held over a question and its answer; take it to keep several together."""
-        self._settings = {
+        self.settings = {
             "baudrate": baudrate,
             "bytesize": bytesize,
             "parity": parity,
             "stopbits": stopbits,
         }
-        self._writing = threading.Lock()
+        self._wire = Wire()
         self._losing = _Losing(self)
-        self._port: serial.SerialBase | None = None
-        self._waiting = bytearray()
-        self._doubt = 0.0
+        self._lost_at = 0
         self._interrupted = 0
+
+    def join(self, other: Link) -> None:
+        """Be on the wire of another link from now on; neither is open yet."""
+        if self.settings != other.settings:
+            raise ValueError(f"{self.place}: other serial settings than {other.place}")
+        self._wire = other._wire
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held over a question and its answer; take it to keep several together."""
+        return self._wire.lock
 
     @property
     def is_open(self) -> bool:
         """Whether the port is held; an unplugged cable is only noticed by asking."""
-        return self._port is not None
+        return self in self._wire.users and self._wire.port is not None
 
     @property
     def port(self) -> serial.SerialBase:
@@ -137,8 +176,10 @@ class Link:
 
     def open(self) -> None:
         """Take the port for us alone; nothing is sent."""
+        wire = self._wire
         with self.lock:
-            if self._port is not None:
+            if wire.port is not None:
+                wire.users.add(self)
                 return
             with self._losing:
                 port = serial.serial_for_url(
@@ -148,22 +189,35 @@ class Link:
                     write_timeout=WRITING,
                     exclusive=True,
                 )
-                port.apply_settings(self._settings)
+                port.apply_settings(self.settings)
                 try:
                     port.open()
                 except termios.error as error:
                     if error.args[0] != errno.EINVAL:
                         raise
-                    _open_by_way_of_another_speed(port, self._settings)
-            self._waiting.clear()
-            self._doubt = 0.0
+                    _open_by_way_of_another_speed(port, self.settings)
+                try:
+                    port.fileno()
+                except io.UnsupportedOperation:
+                    port.close()
+                    raise ValueError(
+                        "only a device file or socket://host:port is one"
+                    ) from None
+            wire.waiting.clear()
+            wire.doubt = 0.0
+            wire.opened += 1
             self.lost = False
-            self._port = port
+            wire.port = port
+            wire.users.add(self)
 
     def reopen(self, within: float) -> None:
         """Open a port that has gone, as soon as it is there, in so many real seconds."""
         deadline = time.monotonic() + within
-        self.close()
+        with self.lock:
+            # Another link of this wire may have opened the port again already.
+            if self._wire.opened == self._lost_at:
+                self._let_go()
+            self.close()
         while True:
             try:
                 self.open()
@@ -176,29 +230,35 @@ class Link:
                 return
 
     def close(self) -> None:
-        """Let the port go; a question under way in another thread fails at once."""
-        port, self._port = self._port, None
+        """Let the port go; a question under way in another thread fails at once.
+
+        It stays open for other links of the same wire that have it open.
+        """
+        self._wire.users.discard(self)
         self.lost = False
+        if not self._wire.users:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        port, self._wire.port = self._wire.port, None
         if port is not None:
-            with contextlib.suppress(*_GONE, AttributeError):
-                port.cancel_read()
             with contextlib.suppress(*_GONE, AttributeError):
                 port.reset_output_buffer()  # closing waits for what is not sent yet
             with contextlib.suppress(*_GONE):
                 port.close()
 
-    def again(self, ask: Callable[[], Answer]) -> Answer:
+    def again(self, ask: Callable[[], Answer], times: int = AGAIN) -> Answer:
         """Return what ``ask`` returns; have it asked again if the answer is lost.
 
         Only for what changes nothing, however often it is said. ``ask`` reads the
         answer as well, so that one that does not fit is a lost one.
         """
         interrupted = self._interrupted
-        for _ in range(AGAIN):
+        for _ in range(times):
             try:
                 return ask()
             except (LinkTimeout, BadReply) as error:
-                self._doubt = max(self._doubt, SILENCE)
+                self._wire.doubt = max(self._wire.doubt, SILENCE)
                 if self._interrupted != interrupted:
                     raise
                 log.info("asked again: %s", error)
@@ -230,14 +290,42 @@ class Link:
         The deadline is for all of them together.
         """
         with self.lock:
-            if self._doubt:
-                self.settle(self._doubt)
-            self.flush()
-            self.tell(question)
+            self._ask(question)
             lines = self._lines(last, end, timeout, question)
         if lines[0].strip() == question.strip():
             raise BadReply(f"{self.place}: {show(question)} was only echoed")
         return lines
+
+    def ask_frame(
+        self,
+        question: bytes,
+        length: Callable[[bytes], int],
+        *,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Send a question; return an answer that has a length instead of an end.
+
+        ``length`` says, of what has come so far, how many bytes the whole answer has;
+        0 while that cannot be told.
+        """
+        with self.lock:
+            self._ask(question)
+            allowed = self.timeout if timeout is None else timeout
+            deadline = time.monotonic() + allowed
+            waiting = self._wire.waiting
+            while not 0 < (whole := length(bytes(waiting))) <= len(waiting):
+                if not self._receive(deadline):
+                    raise self._too_late(f"{show(question)} was not answered", allowed)
+            answer = bytes(waiting[:whole])
+            del waiting[:whole]
+            return answer
+
+    def _ask(self, question: bytes) -> None:
+        """Send a question on a link on which nothing else can be taken for its answer."""
+        if self._wire.doubt:
+            self.settle(self._wire.doubt)
+        self.flush()
+        self.tell(question)
 
     def tell(self, message: bytes, *, urgent: bool = False) -> None:
         """Send something that is not answered.
@@ -247,16 +335,16 @@ class Link:
         """
         with contextlib.nullcontext() if urgent else self.lock, self._losing:
             port = self._opened()
-            if not self._writing.acquire(timeout=WRITING):
+            if not self._wire.writing.acquire(timeout=WAITING):
                 raise LinkError(
                     f"{self.place}: {show(message)} cannot be sent: another message "
-                    f"has not been taken for {WRITING:g} s"
+                    f"has not been taken for {WAITING:g} s"
                 )
             try:
                 self._told(">", message)
-                port.write(message)
+                _give(port, message)
             finally:
-                self._writing.release()
+                self._wire.writing.release()
 
     def read(self, end: bytes = b"\n", timeout: float | None = None) -> bytes:
         """Return the next bytes up to ``end``, without it."""
@@ -278,24 +366,24 @@ class Link:
         with self.lock:
             given_up = time.monotonic() + SETTLING + quiet
             silent_since = time.monotonic()
-            self._doubt = 0.0
-            self._waiting.clear()
+            self._wire.doubt = 0.0
+            self._wire.waiting.clear()
             while (now := time.monotonic()) < given_up:
                 if now - silent_since >= quiet:
                     return
                 with self._losing:
-                    if came := self._opened().read(1):
+                    if came := _take(self._opened(), SLICE):
                         self._told("<", came)
                         silent_since = now
 
     def flush(self) -> None:
         """Throw away what has come and was not read."""
         with self.lock, self._losing:
-            self._waiting.clear()
+            self._wire.waiting.clear()
             port = self._opened()
             given_up = time.monotonic() + SILENCE
-            while port.in_waiting and time.monotonic() < given_up:
-                self._told("<", port.read(port.in_waiting))
+            while (came := _take(port, 0)) and time.monotonic() < given_up:
+                self._told("<", came)
 
     def _lines(
         self,
@@ -314,27 +402,27 @@ class Link:
                 if last(line):
                     return lines
             if time.monotonic() >= deadline:
-                raise self._late(question, end, allowed, lines)
+                what = (
+                    f"{show(question)} was not answered"
+                    if question
+                    else f"nothing that ends in {show(end)} came"
+                )
+                raise self._too_late(what, allowed, lines)
 
-    def _late(
-        self, question: bytes, end: bytes, allowed: float, lines: list[bytes]
+    def _too_late(
+        self, what: str, allowed: float, lines: Sequence[bytes] = ()
     ) -> LinkTimeout:
         """Return what to say of an answer that did not come; what came is thrown away."""
-        what = (
-            f"{show(question)} was not answered"
-            if question
-            else f"nothing that ends in {show(end)} came"
-        )
         came = f"; {len(lines)} lines came, the last {show(lines[-1])}" if lines else ""
-        if self._waiting:
-            came += f"; so far came {show(bytes(self._waiting))}"
-        self._waiting.clear()
-        self._doubt = self.quiet
+        if self._wire.waiting:
+            came += f"; so far came {show(bytes(self._wire.waiting))}"
+        self._wire.waiting.clear()
+        self._wire.doubt = self.quiet
         return LinkTimeout(f"{self.place}: {what} within {allowed:g} s{came}")
 
     def _read(self, end: bytes, deadline: float) -> bytes | None:
         """Return the next bytes up to ``end``, None when it is too late for them."""
-        waiting = self._waiting
+        waiting = self._wire.waiting
         searched = 0
         while (found := waiting.find(end, searched)) < 0:
             if len(waiting) > LONGEST_ANSWER:
@@ -342,28 +430,32 @@ class Link:
                     f"{self.place}: {len(waiting)} bytes came and no {show(end)}; "
                     f"they begin {show(bytes(waiting[:40]))}"
                 )
-            if time.monotonic() >= deadline:
-                return None
             searched = max(0, len(waiting) - len(end) + 1)
-            with self._losing:
-                port = self._opened()
-                came = port.read(1)
-                if more := port.in_waiting:
-                    came += port.read(more)
-                self._told("<", came)
-                waiting += came
+            if not self._receive(deadline):
+                return None
         answer = bytes(waiting[:found])
         del waiting[: found + len(end)]
         return answer
+
+    def _receive(self, deadline: float) -> bool:
+        """Wait a moment for more bytes; return False when it is too late for any."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        with self._losing:
+            came = _take(self._opened(), min(left, SLICE))
+            self._told("<", came)
+            self._wire.waiting += came
+        return True
 
     def _told(self, direction: str, data: bytes) -> None:
         if self.witness is not None and data:
             self.witness(direction, data)
 
     def _opened(self) -> serial.SerialBase:
-        if self._port is None:
+        if self._wire.port is None:
             raise LinkError(f"{self.place}: the port is not open")
-        return self._port
+        return self._wire.port
 
 
 class _Losing:
@@ -381,9 +473,42 @@ class _Losing:
         link = self._link
         if isinstance(error, _GONE):
             link.lost = link.is_open
+            link._lost_at = link._wire.opened  # noqa: SLF001 - a part of it
             raise LinkError(f"{link.place}: link lost: {error}") from error
         if isinstance(error, ValueError):  # pyserial refuses a URL or a setting
             raise LinkError(f"{link.place}: not a port: {error}") from error
+
+
+def _give(port: serial.SerialBase, message: bytes) -> None:
+    """Have a message taken; how late this thread is to see it taken does not matter."""
+    rest = message
+    given_up = time.monotonic() + WRITING
+    while True:
+        try:
+            taken = os.write(port.fileno(), rest)
+        except BlockingIOError:
+            taken = 0
+        rest = rest[taken:]
+        if not rest:
+            return
+        left = max(0.0, given_up - time.monotonic())
+        if not select.select([], [port.fileno()], [], left)[1]:
+            raise serial.SerialTimeoutException(
+                f"{show(message)} was not taken within {WRITING:g} s"
+            )
+
+
+def _take(port: serial.SerialBase, wait: float) -> bytes:
+    """Return what has come, or comes first within so many real seconds; else ``b""``."""
+    if not select.select([port.fileno()], [], [], wait)[0]:
+        return b""
+    try:
+        came = os.read(port.fileno(), CHUNK)
+    except BlockingIOError:
+        return b""
+    if not came:
+        raise serial.SerialException("the far end has hung up")
+    return came
 
 
 def _open_by_way_of_another_speed(

@@ -48,22 +48,28 @@ are all that an answer tells of its question. What a write or a move has set is 
 Unverified on hardware: whether ``input_pos`` says the goal of a ``t``; whether feeding
 before enabling is enough to enable it unbitten; `vel_estimate` noise at rest, the time that a state change takes,
 deceleration without a brake resistor, park position after a power cycle (the encoder
-without index counts from where it woke up). Never spin without vacuum: it is a separate
-relay that this driver does not see.
+without index counts from where it woke up).
+
+Never spin without vacuum. It is a relay of its own (`relay`); where the station has one,
+its board is asked before the motor is told to turn and in every turn of the loops, and a
+spin without it is refused, or ended. A release goes through `kept_at_rest`. Where the
+station has none, this driver does not see what holds the sample.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ophyd import Component
 from ophyd.status import DeviceStatus
 
+from instruments.clock import Clock
 from instruments.device import Instrument
 from instruments.errors import (
     BadReply,
@@ -76,6 +82,9 @@ from instruments.framing import number, plain, within
 from instruments.link import Identity, Link
 from instruments.orders import Spin
 from instruments.signals import ReadBack, Verb
+
+if TYPE_CHECKING:
+    from instruments.relay import Vacuum
 
 IDLE, CALIBRATION, CLOSED_LOOP = 1, 3, 8
 VELOCITY, RAMP = 2, 2
@@ -322,6 +331,49 @@ class SpinCoater(Instrument):
     place = Component(ReadBack, units="turn", precision=3)
     vbus = Component(ReadBack, units="V", precision=2)
 
+    _vacuum: Vacuum | None = None
+
+    def __init__(
+        self, name: str, *, port: str, settings: SpinCoaterSettings, clock: Clock
+    ) -> None:
+        super().__init__(name, port=port, settings=settings, clock=clock)
+        self._setting_off = threading.RLock()
+        """Held while the chuck is set in motion, and while it must not be."""
+
+    def meet(self, station: Mapping[str, Instrument]) -> None:
+        """Be told of the vacuum that holds the sample."""
+        vacuum: Any = station.get("vacuum")
+        self._vacuum = vacuum
+
+    def check_at_rest(self) -> None:
+        """Refuse unless the motor is idle and the chuck stands; asked now.
+
+        Raises
+        ------
+        Rejected
+            If it turns, or may begin to.
+        """
+        state, speed = self.client.state(), self.client.estimates()[1]
+        if state != IDLE or abs(speed) > REST:
+            raise Rejected(
+                f"{self.where}: the chuck is not at rest (axis state {state}, "
+                f"{60.0 * speed:.0f} rpm): what it carries stays held"
+            )
+
+    @contextlib.contextmanager
+    def kept_at_rest(self) -> Iterator[None]:
+        """Have the chuck at rest, and no spin begin meanwhile; refuse if it is not."""
+        with self._setting_off:
+            self.check_at_rest()
+            yield
+
+    def _check_held(self) -> None:
+        """Refuse to turn what nothing holds; the board is asked."""
+        if self._vacuum is not None and not self._vacuum.holds():
+            raise Rejected(
+                f"{self.where}: no vacuum: {self._vacuum.name} says that suction is off"
+            )
+
     def make_link(self, port: str) -> Link:
         return Link(
             port,
@@ -397,6 +449,7 @@ class SpinCoater(Instrument):
             "rpm/s",
         )
         within(spin.duration, 0.1, 3600.0, f"{name}: duration", "s")
+        self._check_held()
         ramp = spin.speed / spin.acceleration
         allowed = 1.5 * spin.duration + 4.0 * ramp + 60.0
         return self.begin(
@@ -414,8 +467,10 @@ class SpinCoater(Instrument):
         begin = client.estimates()[0]
         plateau = begin + speed**2 / (2.0 * acceleration)
         end = plateau + speed * spin.duration
-        self.go_on(cancelled)
-        client.configure("axis0.controller.input_vel", speed)
+        with self._setting_off:
+            self._check_held()
+            self.go_on(cancelled)
+            client.configure("axis0.controller.input_vel", speed)
         seen: list[float] = []
         while (here := client.estimates())[0] < end:
             if here[0] >= plateau:
@@ -488,6 +543,10 @@ class SpinCoater(Instrument):
     def _still_spinning(self, deadline: float, cancelled: threading.Event) -> None:
         client = self.client
         client.feed()
+        try:
+            self._check_held()
+        except Rejected as lost:
+            raise Fault(f"{lost}, in mid-spin") from lost
         # One answer that says otherwise may be a late one.
         if client.state() != CLOSED_LOOP and client.state() != CLOSED_LOOP:
             self.go_on(cancelled)  # it may be our own stop

@@ -20,3 +20,11 @@ class Hold:
 
     temperature: float
     duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Infusion:
+    """Move a volume (uL) out of a syringe, or into it, at a rate (uL/s)."""
+
+    volume: float
+    rate: float

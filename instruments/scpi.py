@@ -33,6 +33,8 @@ ANSWERING = 1.0
 MOST_ERRORS = 32
 HARDWARE = frozenset({-240, -241, -330})
 """Errors that say that the instrument is broken: hardware, its absence, a self-test."""
+ANSWER_LOST = frozenset({-410, -420})
+"""Query errors: not a command was refused, but an answer got lost on its way."""
 Value = TypeVar("Value")
 _ERROR = re.compile(r'([+-]?\d+),"([^"]*)"')
 
@@ -136,6 +138,8 @@ class Scpi:
             code, text = self.error() if cause is None else self._take_error()
             if code == 0:
                 break
+            if cause is not None and code in ANSWER_LOST:
+                continue
             found.append(f'{code:+d},"{text}"')
             kind = Fault if code in self._faults else kind
         if found:

@@ -607,5 +607,8 @@ def recipe_of(data: Mapping[str, Any]) -> Recipe:
         name=data["name"],
         candidate=data["candidate"],
         steps=tuple(Step(**step) for step in data["steps"]),
-        measurements=tuple(MeasurementRule(**rule) for rule in data["measurements"]),
+        measurements=tuple(
+            MeasurementRule(**(rule | {"needs": tuple(rule.get("needs", ()))}))
+            for rule in data["measurements"]
+        ),
     )

@@ -125,18 +125,20 @@ class Ceiling:
     why: str
 
 
-def ceiling(liquid: Liquid, margin: float) -> Ceiling | None:
+def ceiling(liquid: Liquid, margin: float, *, inert: bool = False) -> Ceiling | None:
     """Return how warm a liquid may be; None for water, which merely dries.
 
     Boiling point and flash point are those that the lab states; infinity stands for
     "none". A combustible liquid (or one of unknown structure) without a flash point,
-    and any without a boiling point, may not be heated above `ROOM`.
+    and any without a boiling point, may not be heated above `ROOM`. In an inert
+    atmosphere nothing flashes, and only the boiling point counts.
     """
     known = kinds(liquid)
     if known == {"water"} or (not liquid.smiles and liquid.kind == DILUENT):
         return None
     wanted = {"boiling": liquid.boiling}
-    if liquid.flash is not None or not liquid.smiles or "organic" in known:
+    burns = liquid.flash is not None or not liquid.smiles or "organic" in known
+    if burns and not inert:
         wanted["flash"] = liquid.flash
     missing = [name for name, value in wanted.items() if value is None]
     stated = {name: one for name, one in wanted.items() if one is not None}
@@ -284,7 +286,7 @@ def hottest(lab: Lab, slot: str) -> float:
 
 def too_warm(lab: Lab, one: Exposure) -> Objection | None:
     """Return what is wrong with a liquid at a temperature, if anything is."""
-    most = ceiling(lab.liquids[one.liquid], lab.margin)
+    most = ceiling(lab.liquids[one.liquid], lab.margin, inert=lab.inert)
     known = one.temperature is not None
     place = f"step {one.step}: temperature"
     value = number(place, one.temperature) if known else hottest(lab, one.slot)
@@ -364,7 +366,7 @@ def caps(lab: Lab, doings: Iterable[Doing]) -> Mapping[Any, tuple[float, str]]:
             one.temperature, int | float | None
         ):
             continue
-        most = ceiling(lab.liquids[one.liquid], lab.margin)
+        most = ceiling(lab.liquids[one.liquid], lab.margin, inert=lab.inert)
         if most and most.high < found.get(one.temperature, (math.inf, ""))[0]:
             found[one.temperature] = (most.high, one.liquid)
     return found

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestrator.analyse_file import analyse
 from orchestrator.benches.cli import app as benches
 from orchestrator.errors import PolyloopError, Refused
 from orchestrator.operator_commands import (
@@ -218,7 +219,10 @@ def replay(campaign: Id, data: Data = DATA) -> None:
             proposals.append(one)
             last = list(one.call.answer)[-1]
             line.update(f"{last} of {len(progress.trials)} trials")
-    console.print(replay_report(name, proposals, configured.space, changed))
+    console.print(replay_report(name, proposals, configured.space))
+    for path in changed:
+        text = f"{path}: no longer what it was when the campaign began"
+        console.print(text, style="red", markup=False, soft_wrap=True)
     if changed or any(one.differences for one in proposals):
         raise typer.Exit(1)
 
@@ -287,7 +291,7 @@ def propose(
         typer.echo(proposal.card["fallback"], err=True)
 
 
-for command in (pause, drain, discard, inbox, answer, estop, clear):
+for command in (analyse, pause, drain, discard, inbox, answer, estop, clear):
     app.command()(command)
 
 

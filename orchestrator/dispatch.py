@@ -123,7 +123,7 @@ class _Dispatch:
             self.busy.add(one.station)
             self.taken.setdefault(one.slot, trial.sample)
         acts.extend(self._strays())
-        if not acts and not self.progress.acting:
+        if not acts:
             acts.extend(self._unblock())
         return acts
 
@@ -258,15 +258,32 @@ class _Dispatch:
         """Yield the transfer that ends a standstill: the oldest trial's sample goes home.
 
         Two samples that want each other's slots would wait for ever; one step aside in
-        the rack lets the other pass. A sample in a chain is never moved aside.
+        the rack lets the other pass. It need not wait for what else is going on in the
+        lab. A sample in a chain is never moved aside.
         """
         if self.arm in self.busy or self.arm in self.progress.out:
             return
-        for trial in self._waiting():
+        waiting = {trial.sample: trial for trial in self._waiting()}
+        for trial in waiting.values():
             step = next(self._chain(trial), None)
             if step is None or in_chain(trial) or trial.at == trial.home:
                 continue
-            if self._open(step.station, trial, bring=True):
+            still = not self.progress.acting or self._waits_for_itself(trial, waiting)
+            if still and self._open(step.station, trial, bring=True):
                 move = transfer(self.arm, trial.at, trial.home)
                 yield Ready(trial.id, trial.sample, move)
                 return
+
+    def _waits_for_itself(self, trial: Trial, waiting: Mapping[str, Trial]) -> bool:
+        """Whether who has the slot that it wants, and so on, ends at its own slot."""
+        one, seen = trial, set[str]()
+        while one.sample not in seen:
+            seen.add(one.sample)
+            step = next(self._chain(one), None)
+            holder = None if step is None else self.taken.get(step.slot)
+            if holder == trial.sample and one is not trial:
+                return True
+            if holder is None or holder not in waiting:
+                return False
+            one = waiting[holder]
+        return False

@@ -217,7 +217,7 @@ def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
 
 
 def replay_report(
-    name: str, proposals: Sequence[Replayed], space: Space, changed: Sequence[str]
+    name: str, proposals: Sequence[Replayed], space: Space
 ) -> RenderableType:
     """Return what a replay has found: its verdict, the first difference, versions."""
     differing = [one for one in proposals if one.differences]
@@ -236,8 +236,6 @@ def replay_report(
             verdict,
         )
     ]
-    parts += [Text(f"{one}: no longer what it was when the campaign began", "red")
-              for one in changed]  # fmt: skip
     if differing:
         parts += [Text(), *_difference(differing[0], space)]
     return Group(*parts, Text(), _versions_table(proposals))

@@ -68,8 +68,11 @@ OPERATIONS: dict[str, Operation] = {
     "reach": Operation("instruments.plans.heat:reach", 240.0, "act", f"{_COMES_TO}:looks", _THERMAL),
     "hold": Operation("instruments.plans.heat:hold", 5.0, "act", f"{_COMES_TO}:hold"),
     "heat": Operation("instruments.plans.heat:heat", 240.0, "act", f"{_COMES_TO}:hold", _THERMAL),
+    "weigh": Operation("instruments.plans.measure:weigh", 15.0, "measure", f"{_COMES_TO}:looks"),
     "light": Operation("instruments.plans.measure:light", 10.0, "measure", f"{_COMES_TO}:looks"),
     "van_der_pauw": Operation("instruments.plans.measure:van_der_pauw", 30.0, "measure", f"{_COMES_TO}:looks"),
+    "impedance": Operation("instruments.plans.impedance:impedance", 900.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
+    "polarise": Operation("instruments.plans.impedance:polarise", 120.0, "measure", f"{_COMES_TO}:looks", _THERMAL),
     "step_height": Operation("instruments.plans.measure:step_height", 60.0, "measure", f"{_COMES_TO}:looks", 600.0),
 }  # fmt: skip
 
@@ -109,6 +112,46 @@ ANALYSES: dict[str, Analysis] = {
     "step_height": Analysis(
         "orchestrator.analysis.film:step_height", "nm", runs={"profile": "step_height"}
     ),
+    "mass_difference": Analysis(
+        "orchestrator.analysis.composition:mass_difference",
+        "mg",
+        runs={"before": "weigh", "after": "weigh"},
+    ),
+    "molality": Analysis(
+        "orchestrator.analysis.composition:molality",
+        "mol/kg",
+        runs={"polymer": "dispense", "salt": "dispense"},
+        of={"polymer": "mg", "salt": "mg"},
+    ),
+    "mass_ratio": Analysis(
+        "orchestrator.analysis.composition:mass_ratio",
+        "percent",
+        runs={"polymer": "dispense", "additive": "dispense"},
+        of={"polymer": "mg", "additive": "mg"},
+    ),
+    "residue": Analysis(
+        "orchestrator.analysis.composition:residue",
+        "percent",
+        runs={"polymer": "dispense", "salt": "dispense", "additive": "dispense"},
+        of={"polymer": "mg", "salt": "mg", "additive": "mg", "film": "mg"},
+    ),
+    "conductivity_at_30": Analysis(
+        "orchestrator.analysis.ion_conductor:at_30_degc",
+        "S/cm",
+        runs={"spectra": "impedance"},
+        of={"thickness": "nm"},
+    ),
+    "conductivity_at_60": Analysis(
+        "orchestrator.analysis.ion_conductor:at_60_degc",
+        "S/cm",
+        runs={"spectra": "impedance"},
+        of={"thickness": "nm"},
+    ),
+    "transference": Analysis(
+        "orchestrator.analysis.ion_conductor:lithium",
+        "1",
+        runs={"polarise": "polarise", "before": "impedance", "after": "impedance"},
+    ),
     "conductivity": Analysis(
         "orchestrator.analysis.film:conductivity",
         "S/cm",
@@ -124,8 +167,23 @@ PLANNERS: dict[str, str] = {
 OUTLETS = ("needle", "waste")
 """Ports of a pump's valve that no liquid comes from."""
 
-PORTION_KEYS = {"liquid": "", "volume": "uL", "concentration": "mol/L", "diluent": ""}
+AMOUNTS = {"volume": "uL", "mass": "mg", "molality": "mol/kg", "mass_ratio": "percent"}
+"""How a recipe says how much: a volume, or the mass of what is dissolved, or its amount
+or its mass for the mass of what an earlier step (``of``) has dispensed."""
+
+PORTION_KEYS = {
+    "liquid": "",
+    **AMOUNTS,
+    "of": "",
+    "concentration": "mol/L",
+    "diluent": "",
+}
 """What a recipe says of a plan's portions, each with its unit."""
+
+PORTION = ("liquid", "source", "volume")
+"""What every portion of a compiled step says; volume in uL."""
+CONTENT = ("mass", "solute", "amount")
+"""What it may say beside: mg of it, mg and mmol of what is dissolved in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +198,14 @@ class PlanParameter:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a plan wants: devices by role, and parameters by name."""
+    """What a plan wants: devices by role, and parameters by name.
+
+    ``optional`` are roles that a station may fill or not.
+    """
 
     roles: tuple[str, ...]
     parameters: Mapping[str, PlanParameter]
+    optional: tuple[str, ...] = ()
 
 
 def find(path: str) -> Any:
@@ -172,7 +234,7 @@ def signature_of(plan: Callable[..., Any]) -> Signature:
     name classes that are imported for type checking alone.
     """
     inner = inspect.unwrap(plan)
-    roles, parameters = [], {}
+    roles, optional, parameters = [], [], {}
     for name, one in inspect.signature(inner).parameters.items():
         if one.kind is inspect.Parameter.KEYWORD_ONLY:
             scope = SimpleNamespace(__annotations__={name: one.annotation})
@@ -182,7 +244,9 @@ def signature_of(plan: Callable[..., Any]) -> Signature:
             parameters[name] = _parameter(name, hint, required)
         elif one.default is inspect.Parameter.empty:
             roles.append(name)
-    return Signature(tuple(roles), parameters)
+        else:
+            optional.append(name)
+    return Signature(tuple(roles), parameters, tuple(optional))
 
 
 def _parameter(name: str, hint: Any, required: bool) -> PlanParameter:
@@ -217,7 +281,7 @@ def required_keys(operation: str) -> set[str]:
     wanted = signature(operation).parameters.values()
     plain = {p.name for p in wanted if p.required and p.kind in ("quantity", "plain")}
     poured = any(p.kind == "portions" for p in wanted)
-    return plain | {"liquid", "volume"} if poured else plain
+    return plain | {"liquid"} if poured else plain
 
 
 @cache
@@ -255,6 +319,24 @@ def build_device(lab: Lab, name: str, clock: Clock, ports: Path | None = None) -
     made = driver(instrument.driver)
     settings = instrument.settings or read_settings(lab.source, name, made.Settings)
     return made(name, port=port_of(lab, name, ports), settings=settings, clock=clock)
+
+
+def build_devices(lab: Lab, clock: Clock, ports: Path | None = None) -> dict[str, Any]:
+    """Build every instrument's device; opens nothing.
+
+    Those on one port are put on one wire, those of one station are told of each other.
+    """
+    devices = {name: build_device(lab, name, clock, ports) for name in lab.instruments}
+    first: dict[str, Any] = {}
+    for name, device in devices.items():
+        other = first.setdefault(port_of(lab, name, ports), device)
+        if other is not device:
+            device.link.join(other.link)
+    for station in lab.stations.values():
+        together = {role: devices[name] for role, name in station.instruments.items()}
+        for device in together.values():
+            device.meet(together)
+    return devices
 
 
 def port_of(lab: Lab, name: str, ports: Path | None = None) -> str:
@@ -314,7 +396,9 @@ def build_plan(
         The station's devices, by role.
     """
     arguments = resolve(lab, station, operation, parameters)
-    roles = [devices[role] for role in signature(operation).roles]
+    wanted = signature(operation)
+    roles = [devices[role] for role in wanted.roles]
+    arguments |= {role: devices[role] for role in wanted.optional if role in devices}
     return functools.partial(plan_of(operation), *roles, **arguments)
 
 
@@ -412,7 +496,8 @@ def _portions(
     made = []
     for index, one in enumerate(portions):
         place = f"{where}[{index}]"
-        if not isinstance(one, Mapping) or set(one) != {"liquid", "source", "volume"}:
+        keys = set(one) if isinstance(one, Mapping) else set()
+        if not set(PORTION) <= keys <= {*PORTION, *CONTENT}:
             raise Refused(f"{place}: {one!r} — must have liquid, source and volume")
         name, source = one["liquid"], one["source"]
         if not isinstance(name, str) or name not in lab.liquids:

@@ -43,7 +43,7 @@ from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
 from orchestrator.versions import versions
 
-SIMULATED_SPEED = 200.0
+SIMULATED_SPEED = 300.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
 
 
@@ -136,6 +136,7 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                         "unit": one.unit,
                         "direction": one.direction,
                         "scale": one.scale,
+                        "target": one.target,
                     }
                     for one in campaign.objectives
                 ],

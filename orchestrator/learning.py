@@ -1,8 +1,8 @@
 """What a step just done teaches: measurements, doubts, and in the end an observation.
 
 Pure but for `documents`, which fetches the documents of a run. A measurement that is
-not believed is made again once; not believed twice, the trial has failed, and what was
-measured stays in the ledger.
+not believed is made again once. Not believed twice, the trial has failed if an objective
+needs it; else it stays in the ledger with its doubts, and the trial goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from orchestrator.analysis.evaluate import evaluate, observe
 from orchestrator.campaign import Trial
 from orchestrator.errors import PolyloopError
-from orchestrator.records import Document, Measurement
+from orchestrator.records import Document, Measurement, MeasurementRule
 from planners.data import Objective, Observation
 
 REPEATS = 1
@@ -69,11 +69,11 @@ def learn(
     known = {one.quantity: one for one in trial.measurements if one.believed}
     told = {(one.quantity, one.runs) for one in trial.measurements if one.runs}
     fresh: set[str] = set()
+    wanted = _needed(trial.recipe.measurements, objectives)
     for rule in trial.recipe.measurements:
-        concerned = step in rule.runs.values() or fresh & set(rule.of.values())
+        concerned = step in rule.runs.values() or fresh & rule.after
         runs_there = all(name in trial.runs for name in rule.runs.values())
-        of_there = all(name in known for name in rule.of.values())
-        if not (concerned and runs_there and of_there):
+        if not (concerned and runs_there and rule.after <= known.keys()):
             continue
         runs = {name: documents(trial.runs[name]) for name in rule.runs.values()}
         try:
@@ -91,11 +91,23 @@ def learn(
         reason = f"{rule.quantity} is not believed: {'; '.join(measurement.doubts)}"
         if rule.runs and trial.repeats.get(step, 0) < REPEATS:
             yield Repeated(step, reason)
-        else:
+            return
+        if rule.quantity in wanted:
             yield Failed(reason)
-        return
+            return
     if trial.next_step is None:
         try:
             yield observe(trial.candidate, objectives, known)
         except PolyloopError as error:
             yield Failed(str(error))
+
+
+def _needed(
+    rules: Sequence[MeasurementRule], objectives: Sequence[Objective]
+) -> set[str]:
+    """Return the quantities that the objectives are, or that must be known for them."""
+    names = {one.name for one in objectives}
+    for rule in reversed(rules):  # what a rule starts from comes before it
+        if rule.quantity in names:
+            names |= rule.after
+    return names

@@ -5,6 +5,7 @@ Pure. Moves between slots are not in a recipe: the dispatcher has the arm make t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,13 @@ from orchestrator.config.models import (
     Campaign,
     Lab,
     Limit,
+    Liquid,
     Reference,
     Station,
     StepTemplate,
 )
 from orchestrator.errors import Refused
-from orchestrator.lab import OPERATIONS, number, recipe_keys, signature
+from orchestrator.lab import AMOUNTS, OPERATIONS, number, recipe_keys, signature
 from orchestrator.records import Recipe, Step
 from planners.data import Candidate, Value
 from planners.space import Space
@@ -45,7 +47,10 @@ def compile_recipe(campaign: Campaign, candidate: Candidate) -> Recipe:
         refused = campaign.refused
         wrong += [f"{one} — {refused[one]}" for one in options if one in refused]
         raise Refused(f"candidate {candidate.id}: {'; '.join(wrong)}")
-    steps = tuple(_step(campaign, one, candidate) for one in campaign.recipe.steps)
+    poured: dict[str, float] = {}
+    steps = tuple(
+        _step(campaign, one, candidate, poured) for one in campaign.recipe.steps
+    )
     places = {one.name: one.place for one in campaign.recipe.steps}
     for found in objections(campaign.lab, steps):
         raise Refused(f"{places[found.step]}: {found.reason}")
@@ -57,7 +62,13 @@ def compile_recipe(campaign: Campaign, candidate: Candidate) -> Recipe:
     )
 
 
-def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> Step:
+def _step(
+    campaign: Campaign,
+    template: StepTemplate,
+    candidate: Candidate,
+    solutes: dict[str, float],
+) -> Step:
+    """Compile a step; ``solutes`` is what each step before has dispensed, in mg."""
     station = campaign.lab.stations[template.station]
     keys = recipe_keys(template.operation)
     space_units = {real.name: real.unit for real in campaign.space.reals}
@@ -76,7 +87,9 @@ def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> S
         if one.kind == "place":
             parameters[one.name] = template.slot
         elif one.kind == "portions":
+            given |= _volume(campaign.lab, station, template.place, given, solutes)
             poured = _portions(campaign.lab, station, template.place, given)
+            solutes[template.name] = math.fsum(p.get("solute", 0.0) for p in poured)
             if OPERATIONS[template.operation].plumbed:
                 _check_plumbed(campaign.lab, template, poured)
             parameters[one.name] = poured
@@ -99,6 +112,60 @@ def _step(campaign: Campaign, template: StepTemplate, candidate: Candidate) -> S
             if isinstance(value, Reference)
         },
     )
+
+
+def _volume(
+    lab: Lab,
+    station: Station,
+    place: str,
+    given: Mapping[str, Value],
+    solutes: Mapping[str, float],
+) -> dict[str, Value]:
+    """Return the volume to draw, where the recipe says how much in another way.
+
+    Raises
+    ------
+    Refused
+        If the lab does not say what the stock holds, the step that the portion is
+        measured against dispensed nothing that is weighed, or the arm cannot meter it.
+    """
+    key = next((one for one in AMOUNTS if one in given), "volume")
+    if key == "volume":
+        return {}
+    liquid, wanted = lab.liquids[str(given["liquid"])], float(given[key])
+    where = f"{place}.{key}: {units.show(wanted, AMOUNTS[key])} of {liquid.name}"
+    if key != "mass":
+        base = solutes.get(str(given.get("of")), 0.0)
+        if not base > 0.0:
+            rule = f"step {given.get('of')!r} before it dispenses no mass of a solute"
+            raise Refused(f"{where} — {rule}")
+        wanted *= base * (1e-3 if key == "molality" else 1e-2)  # to mmol, to mg
+    holds = liquid.concentration if key == "molality" else liquid.content
+    if holds is None:
+        missing = "concentration" if key == "molality" else "content"
+        raise Refused(f"{where} — the lab states no {missing} of its stock")
+    volume = round(wanted / holds * 1e3, 3)
+    station.check(f"{where}: volume", "volume", volume)
+    return {"volume": volume}
+
+
+def _portion(liquid: Liquid, volume: float) -> dict[str, Any]:
+    """Return a portion, with what it holds as far as the lab states it.
+
+    Mass in mg, solute in mg, amount of the solute in mmol.
+    """
+    portion: dict[str, Any] = {
+        "liquid": liquid.name,
+        "source": liquid.place,
+        "volume": round(volume, 3),
+    }
+    if liquid.density is not None:
+        portion["mass"] = round(volume * liquid.density, 6)
+    if liquid.content is not None:
+        portion["solute"] = round(volume * liquid.content * 1e-3, 6)
+    if liquid.concentration is not None and liquid.density is not None:
+        portion["amount"] = round(volume * liquid.concentration * 1e-3, 9)
+    return portion
 
 
 def _portions(
@@ -134,10 +201,7 @@ def _portions(
     parts = [(liquid.name, volume - rest)]
     if rest:
         parts.insert(0, (str(given["diluent"]), rest))
-    return [
-        {"liquid": name, "source": lab.liquids[name].place, "volume": round(amount, 3)}
-        for name, amount in parts
-    ]
+    return [_portion(lab.liquids[name], amount) for name, amount in parts]
 
 
 def _check_plumbed(

@@ -66,13 +66,20 @@ class MeasurementRule:
     """How one quantity of a sample is worked out.
 
     ``runs`` gives the analysis the documents of the named steps, ``of`` the named
-    measurements made before it.
+    measurements made before it. It is not worked out unless those that it ``needs`` are
+    believed as well.
     """
 
     quantity: str
     analysis: str
     runs: Mapping[str, str] = field(default_factory=dict)
     of: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+    @property
+    def after(self) -> set[str]:
+        """The quantities that must be known, and believed, before this one."""
+        return {*self.of.values(), *self.needs}
 
 
 @dataclass(frozen=True, slots=True)

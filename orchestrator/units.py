@@ -21,7 +21,8 @@ _BARE = re.compile(rf"\s*{_NUMBER}\s*", re.ASCII)
 
 _EXAMPLES = {
     "mm": "20 mm", "uL": "150 uL", "s": "30 s", "degC": "120 degC", "rpm": "2000 rpm",
-    "rpm/s": "1000 rpm/s", "mol/L": "0.5 mol/L", "A": "100 uA", "V": "10 V",
+    "rpm/s": "1000 rpm/s", "mol/L": "0.5 mol/L", "mol/kg": "1 mol/kg",
+    "mg": "20 mg", "percent": "20 percent", "g/L": "50 g/L", "A": "100 uA", "V": "10 V",
     "nm": "550 nm", "mm/min": "6000 mm/min",
 }  # fmt: skip
 
@@ -163,6 +164,19 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     else:
         text = f"{value:g}"
     return f"{text} {pretty(unit)}".strip()
+
+
+def resistance(value: float, std: float | None = None) -> str:
+    """Return a resistance (ohm) for people, with the prefix that suits its size.
+
+    Examples
+    --------
+    >>> resistance(64040.0, 140.0), resistance(2.5), resistance(1.277e8)
+    ('64.04 ± 0.14 kΩ', '2.5 Ω', '127.7 MΩ')
+    """
+    sizes = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+    size, prefix = next((one for one in sizes if abs(value) >= one[0]), (1e-3, "m"))
+    return f"{show(value / size, '', None if std is None else std / size)} {prefix}Ω"
 
 
 def _prefixed(

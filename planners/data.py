@@ -65,9 +65,14 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A named quantity to be made large or small."""
+    """A named quantity to be made large or small.
+
+    ``target`` is what one hopes for, in the same unit: plots show it, and no planner
+    looks at it.
+    """
 
     name: str
     unit: str
     direction: Literal["maximise", "minimise"] = "maximise"
     scale: Literal["linear", "log"] = "linear"
+    target: float | None = None

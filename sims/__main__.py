@@ -7,6 +7,8 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 
 from sims import card, memory
@@ -64,23 +66,41 @@ def main() -> int:
         signal.signal(number, lambda *_: bench.stop())
     try:
         with card.hung(bench, chosen.bench):
-            run(bench)
+            run(bench, chosen.bench)
     except BadBench as problem:
         sys.stderr.write(f"{problem}\n")
         return 2
     return 0
 
 
-def run(bench: Bench) -> None:
+def run(bench: Bench, file: Path) -> None:
     """Go on from what the bench remembers, say where its ports are, and run it."""
     memory.recall(bench)
     bench.start()
-    for name, port in bench.ports.items():
-        sys.stdout.write(f"{name} {port.link}\n")
+    card.write(bench, file)
+    reached = {name: bench.doors.urls(name) for name in bench.instruments}
+    for row in aligned([name, *urls] for name, urls in reached.items() if urls):
+        sys.stdout.write(f"{row}\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     bench.run()
     memory.save(bench)
+
+
+def aligned(rows: Iterable[list[str]]) -> list[str]:
+    """Return rows of words as lines whose columns stand below each other.
+
+    >>> aligned([["pump", "ports/pump", "socket"], ["coater", "ports/coater"]])
+    ['pump    ports/pump    socket', 'coater  ports/coater']
+    """
+    table = list(rows)
+    wide = [max(map(len, column)) for column in zip_longest(*table, fillvalue="")]
+    return [
+        "  ".join(
+            f"{word:{width}}" for word, width in zip(row, wide, strict=False)
+        ).rstrip()
+        for row in table
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The bench: what the simulated instruments share, and the loop that they run on.
 
-One thread, one heap of timers in bench time, one selector on the masters of the
-pseudo-terminals. While a timer's call runs, `Bench.now` is the moment the timer was
+One thread, one heap of timers in bench time, one selector on what clients have open.
+While a timer's call runs, `Bench.now` is the moment the timer was
 set for, not the moment the computer came round to it, so that what happens on the
 bench does not depend on the load of the machine.
 """
@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import itertools
 import json
-import selectors
 import sys
 import time
 import zlib
@@ -27,13 +26,11 @@ from sims import faults, memory
 from sims import spec as checks
 from sims.cable import Cable
 from sims.clock import BenchClock
+from sims.doors import Doors
 from sims.panel import Panel
-from sims.pty_server import PtyPort
 from sims.spec import BadBench
 from sims.world import World
 
-LISTEN = 0.005
-"""Real seconds between two looks at a port that no client has open."""
 LONGEST_WAIT = 0.1
 """Real seconds after which the loop looks whether it was told to stop."""
 LOOK = 0.25
@@ -87,8 +84,9 @@ class Bench:
         self.speed = speed
         self.seed = seed
         self.clock = clock or BenchClock(speed)
-        self.ports: dict[str, PtyPort] = {}
         self.deliver: Callable[[str, bytes], None] = self._deliver
+        self.wired: dict[str, Callable[[bytes], None]] = {}
+        """What takes the answers of an instrument that has no port, on a bus."""
         self._now = 0.0
         self._timers: list[tuple[float, int, Timer]] = []
         self._count = itertools.count()
@@ -96,9 +94,6 @@ class Bench:
         self._files: dict[Path, TextIO] = {}
         self.rngs: dict[str, np.random.Generator] = {}
         self._stopping = False
-        # select(2) waits to the microsecond; epoll rounds up to a millisecond.
-        self._selector = selectors.SelectSelector()
-        self._quiet: set[str] = set()
         self.acted = self._noted = False
         self.racks = memory.Racks()
         self.faults = faults.Faults(self)
@@ -111,6 +106,7 @@ class Bench:
             kind = panel_class(settings.get("panel"), f"instruments.{name}.panel")
             self.instruments[name] = kind(name, self, settings)
             self.cables[name] = Cable(self, self.instruments[name])
+        self.doors = Doors(self)
         self.state_faults("bench", spec.get("faults"), "faults")
 
     @property
@@ -130,10 +126,16 @@ class Bench:
 
     def transmit(self, panel: Panel, data: bytes, after: float = 0.0) -> None:
         """Send bytes of a panel, in order, no faster than its baud rate."""
-        begin = max(self._now + after, self._arrived.get(panel.name, 0.0))
+        begin = max(self._now + after, self._arrived.get(panel.wire, 0.0))
         arrival = begin + 10.0 * len(data) / panel.baud
-        self._arrived[panel.name] = arrival
-        self.later(arrival - self._now, lambda: self.deliver(panel.name, data))
+        self._arrived[panel.wire] = arrival
+        self.later(arrival - self._now, lambda: self._arrive(panel.wire, data))
+
+    def _arrive(self, name: str, data: bytes) -> None:
+        if name in self.wired:
+            self.wired[name](data)
+        else:
+            self.deliver(name, data)
 
     def note(self, instrument: str, event: str, **facts: Any) -> None:
         """Write an event to an instrument's journal."""
@@ -184,29 +186,11 @@ class Bench:
 
     def start(self) -> None:
         """Make the ports."""
-        for name in self.instruments:
-            self._plug(name)
-
-    def _plug(self, name: str) -> None:
-        port = self.instruments[name].settings.get("port")
-        if port is not None:
-            link = self.directory / checks.text(port, f"instruments.{name}.port")
-            self.ports[name] = PtyPort(link)
-            self._quiet.add(name)
+        self.doors.start()
 
     def unplug(self, name: str, seconds: float) -> None:
         """Take a port away for some bench seconds, as if its plug were pulled."""
-        port = self.ports.pop(name, None)
-        if port is not None:
-            self._ignore(name, port)
-            self._quiet.discard(name)
-            port.close()
-            self.instruments[name].closed()
-            self.later(seconds, lambda: self._plug(name))
-
-    def _ignore(self, name: str, port: PtyPort) -> None:
-        if port.master in self._selector.get_map():
-            self._selector.unregister(port.master)
+        self.doors.unplug(name, seconds)
 
     def run(self) -> None:
         """Run the instruments until `stop` is called, then take the ports away."""
@@ -215,22 +199,16 @@ class Bench:
                 self.run_due()
                 self._keep()
                 self._look_around()
-                self._serve()
+                wait = self._wait(self.doors.look())
+                self.doors.serve(wait)
         finally:
             self.close()
 
-    _listen_at = _look_at = _save_at = 0.0
+    _look_at = _save_at = 0.0
 
     def _look_around(self) -> None:
-        """Look for clients at the ports that have none, and for a file of faults."""
+        """Look, now and then, for a file of faults."""
         now = time.monotonic()
-        if self._quiet and now >= self._listen_at:
-            self._listen_at = now + LISTEN
-            for name in sorted(self._quiet):
-                if self.ports[name].has_client():
-                    self._open(name)
-                else:  # it may have come and gone without a word
-                    self.ports[name].nudge()
         if now >= self._look_at:
             self._look_at = now + LOOK
             try:
@@ -241,18 +219,6 @@ class Bench:
             for name in sorted(changed):
                 kinds = [one.rule.kind for one in self.faults.about(name)]
                 self.note(name, "faults stated", kinds=kinds)
-
-    def _serve(self) -> None:
-        """Wait until something is due, and take what clients send meanwhile."""
-        wait = self._wait(self._listen_at if self._quiet else None)
-        if not self._selector.get_map():
-            time.sleep(wait)
-            return
-        for key, _ in self._selector.select(wait):
-            self.run_due()
-            self._receive(key.data)
-        for port in self.ports.values():
-            port.flush()
 
     def _keep(self) -> None:
         """Write down what lies on the bench if something went on, now and then."""
@@ -270,10 +236,7 @@ class Bench:
 
     def close(self) -> None:
         """Take the ports away and close the journals."""
-        self._selector.close()
-        for port in self.ports.values():
-            port.close()
-        self.ports = {}
+        self.doors.close()
         for file in self._files.values():
             file.close()
         self._files = {}
@@ -298,35 +261,10 @@ class Bench:
             wait = min(wait, listen - time.monotonic())
         return max(wait, 0.0)
 
-    def _open(self, name: str) -> None:
-        port = self.ports[name]
-        port.open = True
-        port.nudge()
-        self._quiet.discard(name)
-        self._selector.register(port.master, selectors.EVENT_READ, name)
-        self.cables[name].opened()
-
-    def _receive(self, name: str) -> None:
-        """Take bytes from a port, or note that its client is gone."""
-        port = self.ports.get(name)
-        if port is None:  # unplugged a moment ago
-            return
-        data = port.read()
-        if data is None:
-            port.open = False
-            port.nudge()
-            self._ignore(name, port)
-            self._quiet.add(name)
-            self.cables[name].closed()
-        elif data:
-            port.nudge()
-            self.take(name, data)
-
     def _deliver(self, name: str, data: bytes) -> None:
         if self.acted:  # before a client can hear of it
             self._save()
-        if name in self.ports:
-            self.ports[name].write(data)
+        self.doors.send(name, data)
 
     def _write(self, path: Path, facts: Mapping[str, Any]) -> None:
         if path not in self._files:

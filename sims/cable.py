@@ -269,7 +269,7 @@ class Cable:
 
     def _unplug(self, one: Stated) -> None:
         self._lose()
-        self.bench.unplug(self.panel.name, one.rule.seconds)
+        self.bench.unplug(self.panel.wire, one.rule.seconds)
 
     def _cut_power(self, seconds: float) -> None:
         self._lose()

@@ -1,7 +1,7 @@
 """The card that hangs on a bench while it is held open: who holds it, and how fast it runs.
 
 ``bench.json`` in the run directory, for any program that wants to use a bench that it
-did not switch on. It is taken down at a clean end; after any other, its process is gone.
+did not switch on; ``tcp`` is the number of each instrument's TCP port on 127.0.0.1. It is taken down at a clean end; after any other, its process is gone.
 """
 
 from __future__ import annotations
@@ -36,19 +36,26 @@ def hung(bench: Bench, file: Path) -> Iterator[None]:
         time.sleep(0.05)
     if holder:
         raise BadBench(f"{bench.directory}: process {holder} holds a bench here")
+    write(bench, file)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def write(bench: Bench, file: Path) -> None:
+    """Write the card of ``bench``, made from ``file``, with the ports that it has now."""
     facts = {
         "pid": os.getpid(),
         "speed": bench.speed,
         "seed": bench.seed,
         "bench": str(file.resolve()),
+        "tcp": {name: tcp.number for name, tcp in bench.doors.tcps.items()},
     }
+    path = bench.directory / FILE
     part = path.with_suffix(".part")
     part.write_text(json.dumps(facts) + "\n")
     part.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def holding(path: Path) -> int:

@@ -9,6 +9,7 @@ frame that repeats the last one is acknowledged without being executed again.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import reduce
 from operator import xor
 
@@ -24,6 +25,9 @@ WHOLE = re.compile(rb"[^/\x02]*(?:/[^\r]*\r|\x02[^\x03]*\x03.)", re.DOTALL)
 
 Block = tuple[str, str | None]
 """Address and text; no text for a repetition."""
+
+Mine = Callable[[str], bool]
+"""Whether an address is that of the pump, or of a group that it belongs to."""
 
 
 class DtFraming:
@@ -54,9 +58,10 @@ class DtFraming:
 
 
 class OemFraming:
-    """A frame with a wrong checksum is not acknowledged."""
+    """A frame with a wrong checksum is not acknowledged; one to others does not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, mine: Mine = lambda _: True) -> None:
+        self._mine = mine
         self._frame = bytearray()
         self._last = 0
 
@@ -76,6 +81,8 @@ class OemFraming:
 
     def _read(self, frame: bytes) -> Block:
         sequence = frame[2]
+        if not self._mine(chr(frame[1])):
+            return chr(frame[1]), None
         number = sequence & SEQUENCE
         again = bool(sequence & REPEAT) and number == self._last
         self._last = number
@@ -99,8 +106,10 @@ def checksum(frame: bytes | bytearray) -> int:
     return reduce(xor, frame, 0)
 
 
-def cut(data: bytes) -> tuple[list[Message], bytes]:
+def cut(data: bytes, mine: Mine = lambda _: True) -> tuple[list[Message], bytes]:
     r"""Return the blocks and frames that bytes hold, and what is no whole one yet.
+
+    What is said to another pump says nothing to this one.
 
     >>> [message.text for message in cut(b"/1ZR\r\x0211A30R\x03T/1?")[0]]
     ['ZR', 'A30R']
@@ -109,10 +118,11 @@ def cut(data: bytes) -> tuple[list[Message], bytes]:
     for found in WHOLE.finditer(data):
         whole, end = found[0], found.end()
         if whole[-1:] == b"\r":
-            text = whole[whole.rindex(b"/") + 2 : -1]
+            begin, text = whole.rindex(b"/") + 1, whole[whole.rindex(b"/") + 2 : -1]
         else:
-            text = whole[whole.index(b"\x02") + 3 : -2]
-        messages.append(Message(whole, text.decode("latin-1")))
+            begin, text = whole.index(b"\x02") + 1, whole[whole.index(b"\x02") + 3 : -2]
+        address = whole[begin : begin + 1].decode("latin-1")
+        messages.append(Message(whole, text.decode("latin-1") if mine(address) else ""))
     return messages, data[end:]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sims.physics.chemicals import Chemical
-from sims.physics.laboratory import Laboratory
+from sims.physics.laboratory import Laboratory, Shared
 from sims.world import Vessel, World
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Packer(pickle.Pickler):
     """Leaves out what all samples of a laboratory share."""
 
     def persistent_id(self, obj: Any) -> str | None:
-        if isinstance(obj, Laboratory):
+        if isinstance(obj, Shared):
             return ""
         return obj.name if isinstance(obj, Chemical) else None
 
@@ -77,13 +77,15 @@ class _Packer(pickle.Pickler):
 class _Unpacker(pickle.Unpickler):
     """Gives samples the laboratory of this bench."""
 
-    def __init__(self, packed: bytes, laboratory: Laboratory | None) -> None:
+    def __init__(self, packed: bytes, laboratory: Shared | None) -> None:
         super().__init__(io.BytesIO(packed))
         self._laboratory = laboratory
 
     def persistent_load(self, pid: str) -> Any:
-        assert self._laboratory is not None  # noqa: S101
-        return self._laboratory.acids[pid] if pid else self._laboratory
+        if not pid:
+            return self._laboratory
+        assert isinstance(self._laboratory, Laboratory)  # noqa: S101
+        return self._laboratory.acids[pid]
 
 
 def _packed(sample: Sample | None) -> bytes:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sims import spec as checks
 from sims.faults import KINDS
+from sims.spec import BadBench
 
 if TYPE_CHECKING:
     from sims.bench import Bench, Timer
@@ -54,6 +56,17 @@ class Panel:
         self.name = name
         self.bench = bench
         self.settings = settings
+        self.wire = checks.text(settings.get("line", name), f"instruments.{name}.line")
+        """Whose port its bytes leave by: its own, or that of a line (`sims.panels.line`)."""
+        if self.wire != name:
+            if self.wire not in bench.instruments:
+                rule = f"there is no {self.wire!r} before it"
+                raise BadBench(f"instruments.{name}.line: {rule}")
+            bench.instruments[self.wire].join(self)
+
+    def join(self, member: Panel) -> None:
+        """Take an instrument on this one's port; only a line can."""
+        raise BadBench(f"instruments.{member.name}.line: {self.name!r} is not a line")
 
     def opened(self) -> None:
         """Take note that a client opened the port."""

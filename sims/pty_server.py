@@ -15,27 +15,27 @@ import termios
 import tty
 from pathlib import Path
 
-CHUNK = 4096
+from sims.door import Door
+
 OUTPUT_SPEED = 5
 INPUT_SPEED = 4
 
 
-class PtyPort:
+class PtyPort(Door):
     """One port, linked at ``link`` for as long as it is held."""
 
     def __init__(self, link: Path) -> None:
+        super().__init__()
         self.link = link
-        self.open = False
-        self.master, slave = os.openpty()
+        self.fd, slave = os.openpty()
         try:
             tty.setraw(slave)
             self.device = os.ttyname(slave)
         finally:
             os.close(slave)
-        os.set_blocking(self.master, False)
+        os.set_blocking(self.fd, False)
         self._poll = select.poll()
-        self._poll.register(self.master, select.POLLIN | select.POLLHUP)
-        self._unsent = b""
+        self._poll.register(self.fd, select.POLLIN | select.POLLHUP)
         self.nudge()
         link.parent.mkdir(parents=True, exist_ok=True)
         fresh = link.with_name(f".{link.name}.{os.getpid()}")
@@ -52,42 +52,12 @@ class PtyPort:
 
     def nudge(self) -> None:
         """Set the speed back, so that any client's settings are a change."""
-        settings = termios.tcgetattr(self.master)
+        settings = termios.tcgetattr(self.fd)
         settings[INPUT_SPEED] = settings[OUTPUT_SPEED] = termios.B50
-        termios.tcsetattr(self.master, termios.TCSANOW, settings)
-
-    def read(self) -> bytes | None:
-        """Return what has come, nothing if nothing has, None once the client is gone."""
-        try:
-            return os.read(self.master, CHUNK)
-        except BlockingIOError:
-            return b""
-        except OSError:  # EIO: hung up
-            return None
-
-    def write(self, data: bytes) -> None:
-        """Send to the client; without one the bytes are lost, as on a cable."""
-        if not self.open:
-            self._unsent = b""
-            return
-        waiting = self._unsent + data
-        try:
-            sent = os.write(self.master, waiting)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            sent = len(waiting)
-        # A client that does not read fills the terminal; what is beyond a
-        # generous buffer is lost, again as on a cable.
-        self._unsent = waiting[sent:][: 16 * CHUNK]
-
-    def flush(self) -> None:
-        """Try again to send what the client had no room for."""
-        if self._unsent:
-            self.write(b"")
+        termios.tcsetattr(self.fd, termios.TCSANOW, settings)
 
     def close(self) -> None:
         """Take the port away, its link too if it is still ours."""
         if self.link.is_symlink() and str(self.link.readlink()) == self.device:
             self.link.unlink()
-        os.close(self.master)
+        os.close(self.fd)

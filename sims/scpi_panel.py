@@ -91,7 +91,7 @@ class ScpiPanel(Panel):
                 "*SRE?": lambda: str(self._masks["*SRE"]),
                 "*STB?": lambda: str(self.status_byte()),
                 "*OPC": self._complete,
-                "*OPC?": lambda: "1",
+                "*OPC?": self.completed,
                 "*TST?": lambda: "0",
                 "*WAI": lambda: None,
                 ":SYSTem:ERRor[:NEXT]?": self._next_error,
@@ -215,6 +215,10 @@ class ScpiPanel(Panel):
         self.reset()
         self.note("power lost")
 
+    def device_clear(self) -> None:
+        """Take back what is pending, as a GPIB bus can demand."""
+        self._abort()
+
     def check_whole(self) -> None:
         """Refuse what a broken instrument cannot do."""
         if self.broken:
@@ -295,6 +299,10 @@ class ScpiPanel(Panel):
 
     def _complete(self) -> None:
         self._events |= OPERATION_COMPLETE
+
+    def completed(self) -> Reply:
+        """Answer *OPC?, when what goes on beside the answers has ended."""
+        return "1"
 
     def _set_mask(self, name: str, text: str) -> None:
         self._masks[name] = int(number(text, 0, 255))

@@ -6,6 +6,7 @@ coordinates; volumes in uL; temperatures in degC; times in bench seconds.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,12 @@ from sims.spec import BadBench, Position
 
 if TYPE_CHECKING:
     from sims.bench import Bench
-    from sims.physics.laboratory import Laboratory
-    from sims.physics.sample import Sample
+    from sims.physics.cell import Cell
+
+Sample = Any
+"""A `physics.sample.Sample`, a `physics.electrolyte.Electrolyte`, or what is like them:
+it has a name and a history, may be poured on and spun, lives (`advance`) and has a
+`truth`. What an instrument measures of it is between the two."""
 
 AMBIENT = 23.0
 GRIP = 1.0
@@ -31,6 +36,15 @@ FALL = 40.0
 STEP = 2.0
 """Bench seconds between two looks at a film on a hotplate."""
 TRACE = 1e-9
+SEEN = ("stylus", "cell")
+"""Slots after which the truth about a sample is written down: it has been measured."""
+LABORATORIES = {
+    "films": "sims.physics.laboratory:Laboratory",
+    "electrolytes": "sims.physics.electrolyte:ElectrolyteLaboratory",
+}
+"""What ``chemistry.samples`` of a bench file may be."""
+SUBSTRATE = 1.1
+"""g of a bare one: glass, 20 mm x 20 mm x 1.1 mm."""
 
 
 @dataclass
@@ -41,7 +55,11 @@ class Slot:
     at: Position
     sample: Sample | None = None
     heat: Callable[[], float] | None = None
+    suction: bool | None = None
+    """Whether vacuum holds what lies here; None where nothing needs to."""
+    turning: bool = False
     arrivals: list[Callable[[], None]] = field(default_factory=list)
+    loads: list[Callable[[], float]] = field(default_factory=list)
 
     @property
     def temperature(self) -> float:
@@ -84,7 +102,7 @@ class World:
         self.stirred: set[str] = set()
         """Slots of racks in which a sample was taken, put down or looked at."""
         self.vessels: dict[str, Vessel] = {}
-        self.laboratory: Laboratory | None = None
+        self.laboratory: Any = None
         self.lived: dict[str, float] = {}
         self.told: dict[str, int] = {}
         self._ticking = False
@@ -100,6 +118,12 @@ class World:
         self._live(place)
         return place.sample
 
+    def cell_in(self, slot: str) -> Cell | None:
+        """Return the electrolyte in a slot between its electrodes; None without one."""
+        sample = self.sample_at(slot)
+        cell: Cell | None = getattr(sample, "cell", None)
+        return cell
+
     def grip(self, position: Position, by: str) -> None:
         """Close the gripper of instrument ``by``."""
         self.advance()
@@ -109,10 +133,13 @@ class World:
         if slot is None or slot.sample is None:
             self.bench.note(by, "gripped nothing", at=position)
             return
+        if slot.suction:
+            self.bench.note(by, "slipped off", sample=slot.sample.name, slot=slot.name)
+            return
         self.bench.acted = True
         self._live(slot)
         self.carried, slot.sample = slot.sample, None
-        if slot.name == "stylus":
+        if slot.name in SEEN:
             self._tell(self.carried)
         self.bench.note(by, "gripped", sample=self.carried.name, slot=slot.name)
 
@@ -134,6 +161,24 @@ class World:
         for call in slot.arrivals:
             call()
 
+    def suck(self, slot: str, on: bool, by: str) -> None:
+        """Have vacuum hold what lies in a slot, or no more."""
+        self.slot(slot).suction = on
+        self._fly(self.slot(slot), by)
+
+    def turn(self, slot: str, turning: bool, by: str) -> None:
+        """Have what lies in a slot turn, or stand."""
+        self.slot(slot).turning = turning
+        self._fly(self.slot(slot), by)
+
+    def _fly(self, slot: Slot, by: str) -> None:
+        """Let go of a sample that turns and that nothing holds: it is lost."""
+        if slot.turning and slot.suction is False and slot.sample is not None:
+            self.bench.acted = True
+            self._live(slot)
+            self.bench.note(by, "flew off", sample=slot.sample.name, slot=slot.name)
+            slot.sample = None
+
     def spin(self, slot: str, rpm: float, seconds: float, by: str) -> None:
         """Tell the sample in a slot that it was spun; the chuck is at rest again."""
         self.bench.acted = True
@@ -153,6 +198,19 @@ class World:
         place = self.slot(slot)
         place.heat = temperature
         self.heated.append(place)
+
+    def load_on(self, slot: str, mass: Callable[[], float]) -> None:
+        """Have something lie in a slot that weighs ``mass()`` g at any moment."""
+        self.slot(slot).loads.append(mass)
+
+    def mass_in(self, slot: str) -> float:
+        """Return what lies in a slot weighs now, g: what was said by `load_on`.
+
+        A sample's own weight counts too; films and drops on glass weigh nothing.
+        """
+        sample = self.sample_at(slot)
+        own = getattr(sample, "mass", SUBSTRATE * 1e3) * 1e-3 if sample else 0.0
+        return own + sum(load() for load in self.slot(slot).loads)
 
     def on_arrival(self, slot: str, call: Callable[[], None]) -> None:
         """Have ``call`` called whenever a sample is put down in a slot."""
@@ -211,18 +269,7 @@ class World:
         self._tick()
 
     def _tell(self, sample: Sample) -> None:
-        state = sample.state
-        self.bench.tell_truth(
-            sample=sample.name,
-            conductivity_S_cm=sample.conductivity,
-            sheet_resistance_ohm=finite(sample.sheet_resistance),
-            thickness_nm=sample.thickness,
-            transmittance=sample.transmittance,
-            pss_ratio=state.pss_ratio,
-            order=state.order,
-            damage=state.damage,
-            history=sample.history,
-        )
+        self.bench.tell_truth(sample=sample.name, **sample.truth())
 
     # -- liquids ---------------------------------------------------------------
 
@@ -266,19 +313,33 @@ class World:
         slot = self._slot_below_needle()
         if vial is not None:
             add(vial.parts, wet)
-        elif slot is None or slot.sample is None:
+        else:
+            self._pour(slot, wet, by)
+
+    def drip(self, target: str, parts: Mapping[str, float], by: str) -> None:
+        """Let a mixture out of a needle that stands over a slot, or in a vessel."""
+        if target not in self.slots:
+            self.give(target, parts, by)
+            return
+        self.bench.acted = True
+        wet = {one: p for one, p in parts.items() if one != "air" and p > TRACE}
+        if wet:
+            self._pour(self.slots[target], wet, by)
+
+    def _pour(self, slot: Slot | None, wet: Mapping[str, float], by: str) -> None:
+        if slot is None or slot.sample is None:
             place = slot.name if slot is not None else None
             self.bench.note(by, "spilled", slot=place, parts=rounded(wet))
-        else:
-            self.advance()
-            self._live(slot)
-            sample = slot.sample
-            sample.pour(wet, self.bench.now)
-            self.lived.setdefault(sample.name, self.bench.now)
-            self.bench.note(
-                by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
-            )
-            self._tick()
+            return
+        self.advance()
+        self._live(slot)
+        sample = slot.sample
+        sample.pour(wet, self.bench.now)
+        self.lived.setdefault(sample.name, self.bench.now)
+        self.bench.note(
+            by, "poured", sample=sample.name, slot=slot.name, parts=rounded(wet)
+        )
+        self._tick()
 
     @property
     def needle(self) -> Position:
@@ -323,14 +384,20 @@ class World:
                 self.slots[place].sample = self._new_sample(place, spec)
 
     def _new_sample(self, name: str, spec: Mapping[str, Any]) -> Sample:
-        # Imported here: a bench without samples needs no film physics.
-        from sims.physics.laboratory import Laboratory
-        from sims.physics.sample import Sample
-
+        # Imported here: a bench without samples needs no physics of them.
         if self.laboratory is None:
-            checks.mapping(spec.get("chemistry"), "chemistry")
-            self.laboratory = Laboratory.read(spec, self.bench.seed)
-        return Sample(name, self.laboratory, self.bench.fresh_rng(f"sample {name}"))
+            chemistry = checks.mapping(spec.get("chemistry"), "chemistry")
+            kind = checks.text(chemistry.get("samples", "films"), "chemistry.samples")
+            if kind not in LABORATORIES:
+                known = ", ".join(LABORATORIES)
+                raise BadBench(f"chemistry.samples: {kind!r} is not one of {known}")
+            module, _, found = LABORATORIES[kind].partition(":")
+            laboratory = getattr(importlib.import_module(module), found)
+            self.laboratory = laboratory.read(spec, self.bench.seed)
+        made: Sample = self.laboratory.new_sample(
+            name, self.bench.fresh_rng(f"sample {name}")
+        )
+        return made
 
     def _fill(self, spec: Mapping[str, Any]) -> None:
         for name, entry in checks.section(spec, "vials").items():
@@ -369,8 +436,3 @@ def add(into: dict[str, float], parts: Mapping[str, float]) -> None:
 def rounded(parts: Mapping[str, float]) -> dict[str, float]:
     """Return uL of each liquid as a journal shows them."""
     return {one: round(part, 3) for one, part in parts.items()}
-
-
-def finite(value: float) -> float | None:
-    """Return None for what JSON cannot say."""
-    return value if math.isfinite(value) else None

@@ -15,8 +15,8 @@ from instruments.errors import Rejected
 from instruments.plans.places import Place, Portion, rounds
 from instruments.plans.rest import Plan, at_rest, cross, irrevocable, set_to
 
-NEEDLE, WATER, WASTE = "needle", "water", "waste"
-"""Ports of the valve."""
+NEEDLE, WATER, WASH, WASTE = "needle", "water", "wash", "waste"
+"""Ports of the valve; a syringe is washed from ``wash``, or else with water."""
 AIR_GAP = 10.0
 """Air between what fills the tubing and what is aspirated, uL."""
 WASHES = 2
@@ -101,10 +101,11 @@ def strokes(volume: float, full: float) -> list[float]:
 
 def _wash(pump: Any) -> Plan:
     ports = pump.settings.valve
-    if WATER not in ports or WASTE not in ports:
+    liquid = WASH if WASH in ports else WATER
+    if liquid not in ports or WASTE not in ports:
         return
     for _ in range(WASHES):
-        yield from set_to(pump.valve, WATER)
+        yield from set_to(pump.valve, liquid)
         yield from set_to(pump.plunger, pump.capacity)
         yield from set_to(pump.valve, WASTE)
         yield from set_to(pump.plunger, 0.0)

@@ -23,6 +23,9 @@ STILL = 0.02
 SAME_SPIN = 0.02
 """Part of its turns that a whole spin may lack: the encoder is read in passing."""
 
+SAME_VOLUME = 0.02
+"""Part of its volume that a whole infusion may lack: the pump counts in four digits."""
+
 
 class Outcome(StrEnum):
     """What became of an act, as far as the sample is concerned."""
@@ -184,6 +187,27 @@ def dispense(traces: Traces) -> Verdict:
         return Verdict(Outcome.DID_NOT, f"the plunger is still at {volume:.1f} uL")
     why = f"round {last.number} of {last.count}: the plunger is at {volume:.1f} uL"
     return Verdict(Outcome.PARTLY, why)
+
+
+def infuse(traces: Traces) -> Verdict:
+    """Judge an infusion by what the pump has counted since it was cleared for it."""
+    if traces.over("infuse"):
+        return Verdict(Outcome.HAPPENED, "all of it had been infused")
+    if not traces.begun("infuse"):
+        return Verdict(Outcome.DID_NOT, "nothing had been infused")
+    poured = traces.survey.get("syringe_pump", {}).get("infused_uL")
+    if poured is None:
+        question = (
+            "Was the liquid infused? It happened: all of it. It did not: nothing."
+        )
+        why = "the pump does not tell how much it has infused"
+        return Verdict(Outcome.UNKNOWN, why, question=question)
+    volume = float(traces.parameters["volume"])
+    why = f"the pump has counted {poured:g} uL of {volume:g} uL"
+    if poured <= 0.0:
+        return Verdict(Outcome.DID_NOT, why)
+    whole = poured >= volume * (1.0 - SAME_VOLUME)
+    return Verdict(Outcome.HAPPENED if whole else Outcome.PARTLY, why)
 
 
 def spin(traces: Traces) -> Verdict:

@@ -11,6 +11,7 @@ from bluesky.utils import MsgGenerator
 if TYPE_CHECKING:
     from instruments.keithley_2400 import SourceMeter
     from instruments.keithley_2700 import SwitchMatrix
+    from instruments.mettler_balance import Balance
     from instruments.profilometer_folder import Profilometer
     from instruments.thorlabs_pm100 import PowerMeter
 
@@ -20,6 +21,13 @@ LINEARITY = 3.0
 SMALLEST_CURRENT = 1e-6
 """Ampere; below it the noise of a source-meter is larger than the signal of a film."""
 READINGS = 10
+WEIGHINGS = 3
+
+
+def weigh(balance: Balance) -> MsgGenerator[Any]:
+    """Read the mass three times, each when the balance calls it stable."""
+    for _ in range(WEIGHINGS):
+        yield from bps.trigger_and_read([balance])
 
 
 def light(power_meter: PowerMeter) -> MsgGenerator[Any]:

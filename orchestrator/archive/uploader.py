@@ -108,58 +108,28 @@ def pending(data: Path) -> int:
     return len(complete_runs(data, uploaded))
 
 
-def upload(data: Path, url: str = "") -> int:
-    """Write everything complete to the catalog now; return how many runs were missing.
+def read_runs(data: Path, uids: Iterable[str]) -> dict[str, RunRecord]:
+    """Return runs by uid: from the journal, or the catalog where it has them no more.
 
-    While another process is uploading this leaves it the work and returns 0.
-    """
-    if not pending(data):
-        return 0
-    with open_catalog(data, url) as catalog:
-        return Uploader(data, catalog).upload() if catalog.ours else 0
-
-
-def read_runs(
-    data: Path, uids: Iterable[str], *, fill: bool = True
-) -> dict[str, RunRecord]:
-    """Return runs by uid from the catalog, uploading first what it lacks if ``fill``.
-
-    A run that the catalog does not have whole (it never ended, was refused, or waits
-    for the uploader) comes from the journal; one that neither has is left out.
+    One that neither has is left out.
     """
     import httpx
 
-    uids = list(dict.fromkeys(uids))
     records: dict[str, RunRecord] = {}
-    try:
-        if not fill and not (data / "tiled").exists():
-            raise CatalogUnavailable("no catalog yet")  # noqa: TRY301 - handled alike
-        with open_catalog(data) as catalog:
-            if fill and catalog.ours and pending(data):
-                Uploader(data, catalog).upload()
-            for uid in uids:
-                with contextlib.suppress(KeyError):
-                    record = catalog.read(uid)
-                    if record.stop:
-                        records[uid] = record
-    except (CatalogUnavailable, httpx.HTTPError) as error:
-        _log.info("%s: %s; reading from the journal instead", data, error)
+    uids = list(dict.fromkeys(uids))
     for uid in uids:
-        if uid not in records:
-            with contextlib.suppress(FileNotFoundError):
-                records[uid] = journaled_run(data, uid)
+        with contextlib.suppress(FileNotFoundError):
+            records[uid] = journaled_run(data, uid)
+    missing = [uid for uid in uids if uid not in records]
+    if missing and (data / "tiled").exists():
+        try:
+            with open_catalog(data) as catalog:
+                for uid in missing:
+                    with contextlib.suppress(KeyError):
+                        records[uid] = catalog.read(uid)
+        except (CatalogUnavailable, httpx.HTTPError) as error:
+            _log.warning("%s: %s; %d runs are left out", data, error, len(missing))
     return {uid: records[uid] for uid in uids if uid in records}
-
-
-def read_run(data: Path, uid: str) -> RunRecord:
-    """Return one run.
-
-    Raises
-    ------
-    KeyError
-        When neither the catalog nor the journal has it.
-    """
-    return read_runs(data, [uid])[uid]
 
 
 def run(data: Path, url: str, ended: threading.Event) -> None:

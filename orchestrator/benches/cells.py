@@ -26,7 +26,7 @@ AWAY: Mapping[str, float] = {"delay": 3.0, "disconnect": 1.0, "power_cycle": 1.0
 """Real seconds that a fault lasts: longer than an answer is waited for, or shorter than
 a port is tried to be opened again."""
 
-CHECKSUMS = ("odrive_spin_coater",)
+CHECKSUMS = ("odrive_spin_coater", "eurotherm_3216")
 """Drivers whose messages have a checksum; a Cavro could, but is not spoken to so."""
 FOLDER = "profilometer_folder"
 ON_FILES = ("drop", "delay", "garble", "truncate", "duplicate", "stale_reply", "busy")
@@ -57,6 +57,15 @@ COMMANDS: Mapping[str, tuple[Command, ...]] = {
         Command("START_1", answered=False),
         Command("IN_PV_[12]", spread=6),
     ),
+    "eurotherm_3216": (
+        Command(r"write 26 \d+"),
+        Command("read 1 5", spread=6),
+    ),
+    "julabo": (
+        Command("out_mode_05 1", answered=False),
+        Command(r"in_pv_0[02]", spread=6),
+    ),
+    "mettler_balance": (Command("TI"), Command("SI", spread=4)),
     "keithley_2400": (
         Command(":OUTP:STAT 1", answered=False),
         Command(r":READ\?", spread=4),

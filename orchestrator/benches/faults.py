@@ -85,12 +85,9 @@ def faults(settings: Settings, say: Callable[[str], None]) -> list[Outcome]:
             pool.submit(_campaigns, settings, name, sheet, api, stop, say)
             for name, sheet in sheets.items()
         ]
-        try:
-            return [outcome for one in futures for outcome in one.result()]
-        except BaseException:
-            for one in futures:
-                one.cancel()
-            raise
+        # What has not begun when this ends badly is not begun.
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        return [outcome for one in futures for outcome in one.result()]
 
 
 def _campaigns(
@@ -105,6 +102,7 @@ def _campaigns(
     found: list[Outcome] = []
     # What lasts comes last: it is what a campaign may not survive.
     left = sorted(cells, key=lambda cell: cell.lasting)
+    again: set[Cell] = set()
     number = 0
     while left and not stop.is_set():
         number += 1
@@ -119,8 +117,11 @@ def _campaigns(
             outcomes = [not_tried(cell, text) for cell in left]
         for outcome in outcomes:
             say(line(outcome))
-        found += outcomes
-        left = left[len(outcomes) :]
+        # A film that failed before the fault could happen is no answer: once more.
+        unmet = [one.cell for one in outcomes if one.unmet and one.cell not in again]
+        again.update(unmet)
+        found += [one for one in outcomes if one.cell not in unmet]
+        left = left[len(outcomes) :] + unmet
     return found
 
 

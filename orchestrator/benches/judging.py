@@ -71,6 +71,9 @@ class Known:
     seconds: float
 
 
+NEVER = "the fault never happened"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One cell of the table; ``broken`` says each rule that it broke."""
@@ -83,6 +86,11 @@ class Outcome:
     message: str
     seconds: float
     broken: tuple[str, ...] = ()
+
+    @property
+    def unmet(self) -> bool:
+        """Whether a film that failed by itself kept the fault from happening."""
+        return self.broken == (NEVER,) and self.lost > 0
 
 
 def judge(known: Known) -> Outcome:
@@ -124,7 +132,7 @@ def _broken(known: Known) -> Iterator[str]:
     if (lost := samples_lost(known.events)) > SAMPLES:
         yield f"{lost} samples lost"
     if not known.fired:
-        yield "the fault never happened"
+        yield NEVER
 
 
 def fired(evidence: Evidence, since: int, until: float, cell: Cell) -> bool:

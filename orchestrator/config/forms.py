@@ -84,6 +84,8 @@ class Difference(Quantity):
 Length = Annotated[float, Quantity("mm")]
 Volume = Annotated[float, Quantity("uL")]
 Concentration = Annotated[float, Quantity("mol/L")]
+MassConcentration = Annotated[float, Quantity("g/L")]
+Density = Annotated[float, Quantity("g/mL")]
 PointOrNone = Annotated[float, OrNone("degC")]
 QuantityText = Annotated[str, Quantity()]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
@@ -209,15 +211,18 @@ class LiquidForm(Form):
     volume: Volume
     kind: Name | None = None
     concentration: Concentration | None = None
+    content: MassConcentration | None = None
+    density: Density | None = None
     smiles: Text | None = None
     boiling: PointOrNone | None = None
     flash: PointOrNone | None = None
 
 
 class SafetyForm(Form):
-    """How far a liquid stays below its boiling point and its flash point."""
+    """How far a liquid stays below its boiling and flash point, and in what it stands."""
 
     margin: Annotated[float, Difference("K")] = 10.0
+    atmosphere: Literal["air", "nitrogen", "argon"] = "air"
 
 
 class InventoryForm(Form):
@@ -299,6 +304,7 @@ class ObjectiveForm(Form):
     unit: str
     direction: Literal["maximise", "minimise"]
     scale: Literal["linear", "log"] = "linear"
+    target: QuantityText | None = None
 
 
 class PlannerForm(Form):
@@ -348,6 +354,7 @@ class MeasurementForm(Form):
     analysis: Name
     runs: dict[Name, Name] = {}
     of: dict[Name, Name] = {}
+    needs: list[Name] = []
 
 
 class RecipeForm(Form):

@@ -92,7 +92,8 @@ class Station:
 class Liquid:
     """A liquid: volume in uL, concentration in mol/L, place a vial or a valve port.
 
-    ``boiling`` and ``flash`` are in degC, of the liquid as supplied; infinity where it
+    ``content`` is the mass of what is dissolved, in g/L; ``density`` is of the whole, in
+    g/mL. ``boiling`` and ``flash`` are in degC, of the liquid as supplied; infinity where it
     has none, None where the lab does not say.
     """
 
@@ -104,6 +105,8 @@ class Liquid:
     smiles: str = ""
     boiling: float | None = None
     flash: float | None = None
+    content: float | None = None
+    density: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,8 @@ class Lab:
     ``slots`` and ``vials`` are expanded (rack.1 ... rack.72), in mm of the gantry;
     ``substrates`` are the slots that hold a bare one. ``bench`` is the far end's own
     file where the lab is simulated; it is never read here. ``margin`` is what a liquid
-    stays below its boiling and flash point, in K. ``faults`` are passed on to it.
+    stays below its boiling and flash point, in K; in an ``inert`` atmosphere nothing
+    flashes. ``faults`` are passed on to it.
     """
 
     name: str
@@ -154,6 +158,7 @@ class Lab:
     substrates: tuple[str, ...]
     liquids: Mapping[str, Liquid]
     margin: float = 10.0
+    inert: bool = False
     faults: tuple[Fault, ...] = ()
 
     @property

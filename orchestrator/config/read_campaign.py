@@ -32,6 +32,13 @@ from planners.space import Caps, Choice, Molecule, Parameter, Real, Space, Space
 
 _STOCK = re.compile(r"stock of ([A-Za-z][A-Za-z0-9_]*)")
 _LIQUIDS = ("liquid", "diluent")
+NEEDS = {
+    "concentration": "concentration",
+    "molality": "concentration",
+    "mass": "content",
+    "mass_ratio": "content",
+}
+"""What the lab must state of a stock, for each way to say how much of it is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +191,14 @@ def _check_liquids(
         if use.unit:
             rule = f"{use.place} wants a quantity in {use.unit}: write from and to"
             raise source.refusal(where, ", ".join(names), rule)
-        for name in (
-            names if use.key == "liquid" and "concentration" in use.others else ()
-        ):
-            if lab.liquids[name].concentration is None:
-                place = lab.source.place("inventory", "liquids", name)
-                raise ConfigError(
-                    f"{place}: concentration — missing: {use.place} dilutes it"
-                )
+        if use.key != "liquid":
+            continue
+        for amount, stated in NEEDS.items():
+            for name in names if amount in use.others else ():
+                if getattr(lab.liquids[name], stated) is None:
+                    place = lab.source.place("inventory", "liquids", name)
+                    why = f"{use.place} is told its {amount}"
+                    raise ConfigError(f"{place}: {stated} — missing: {why}")
 
 
 def _real(
@@ -296,7 +303,10 @@ def _objectives(
         if not known:
             rule = f"the recipe measures it in {unit}"
             raise source.refusal((*where, "unit"), one.unit, rule)
-        yield Objective(name, one.unit, one.direction, one.scale)
+        target = None
+        if one.target is not None:
+            target = _bound(source, (*where, "target"), one.target, one.unit)
+        yield Objective(name, one.unit, one.direction, one.scale, target)
 
 
 def _check_corners(campaign: Campaign) -> dict[str, float]:

@@ -72,6 +72,7 @@ def load_lab(path: Path, *, check_drivers: bool = True) -> Lab:
         substrates=substrates,
         liquids=_liquids(source, form, vials),
         margin=form.safety.margin,
+        inert=form.safety.atmosphere != "air",
         faults=_faults(source, form),
     )
 
@@ -159,15 +160,10 @@ def _instruments(
     source: Source, form: LabForm, *, check_drivers: bool
 ) -> dict[str, Instrument]:
     made: dict[str, Instrument] = {}
-    used: dict[str, str] = {}
     for name, one in form.instruments.items():
         where: Where = ("instruments", name)
         key = "port" if one.port is not None else "folder"
         port = str(one.port if one.port is not None else one.folder)
-        if port in used:
-            rule = f"{used[port]} is on it already: one instrument on one {key}"
-            raise source.refusal((*where, key), port, rule)
-        used[port] = name
         absolute = "://" in port or Path(port).is_absolute()
         if key == "port" and not absolute and form.bench is None:
             rule = 'a lab without `bench` is real: write "/dev/serial/by-id/..."'
@@ -178,10 +174,39 @@ def _instruments(
         settings = _settings(source, name, one.driver) if check_drivers else None
         texts = {k: v for k, v in (one.model_extra or {}).items() if k not in CABLE}
         _materials(source, (*where, "materials"), texts.get("materials", []))
-        made[name] = Instrument(
+        instrument = Instrument(
             name, one.driver, port, key == "folder", texts, settings
         )
+        for other in made.values():
+            if other.port == port:
+                _check_shared(source, (*where, key), instrument, other)
+        made[name] = instrument
     return made
+
+
+def _check_shared(
+    source: Source, where: Where, one: Instrument, other: Instrument
+) -> None:
+    """Refuse a second instrument on a port, unless both can tell what is for them."""
+    bus = driver(one.driver).bus if one.settings is not None else ("",)
+    if not bus or one.driver != other.driver:
+        rule = f"{other.name} is on it already: one instrument on one {where[-1]}"
+        raise source.refusal(where, one.port, rule)
+    if one.settings is None:  # the launcher has read it with its drivers
+        return
+    if one.settings.address == other.settings.address:
+        rule = (
+            f"{other.name} is on it already, and both have address "
+            f"{one.settings.address}: give each its own"
+        )
+        raise source.refusal(where, one.port, rule)
+    for key in bus:
+        mine, its = getattr(one.settings, key), getattr(other.settings, key)
+        if mine != its:
+            rule = (
+                f"{other.name} is on it with {key} {its}, so it cannot be {mine} here"
+            )
+            raise source.refusal(where, one.port, rule)
 
 
 def _materials(source: Source, where: Where, listed: object) -> None:
@@ -303,6 +328,7 @@ def _roles(
         if operation not in OPERATIONS:
             rule = f"no such operation: {near(operation, OPERATIONS)}"
             raise source.refusal(place, operation, rule)
+        wanted.update(signature(operation).optional)
         for role in signature(operation).roles:
             wanted.add(role)
             if role not in one.instruments:
@@ -428,6 +454,8 @@ def _liquids(
         for key, value in (
             ("volume", one.volume),
             ("concentration", one.concentration),
+            ("content", one.content),
+            ("density", one.density),
         ):
             if value is not None and value <= 0:
                 text = source.data["inventory"]["liquids"][name][key]
@@ -441,7 +469,7 @@ def _liquids(
                 raise source.refusal((*where, "smiles"), one.smiles, rule) from None
         made[name] = Liquid(
             name, one.place, one.volume, one.kind or "", one.concentration, smiles,
-            one.boiling, one.flash,
+            one.boiling, one.flash, one.content, one.density,
         )  # fmt: skip
     return made
 

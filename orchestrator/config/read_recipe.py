@@ -11,12 +11,20 @@ from orchestrator import units
 from orchestrator.config.forms import MeasurementForm, RecipeForm, StepForm
 from orchestrator.config.models import Lab, RecipeTemplate, Reference, StepTemplate
 from orchestrator.config.strict_yaml import Source, Where, near, read
-from orchestrator.lab import ANALYSES, OPERATIONS, recipe_keys, required_keys
+from orchestrator.lab import (
+    AMOUNTS,
+    ANALYSES,
+    OPERATIONS,
+    recipe_keys,
+    required_keys,
+)
 from orchestrator.records import MeasurementRule
 
 _REFERENCE = re.compile(r"\$([A-Za-z][A-Za-z0-9_]*)")
 _STEP_KEYS = ("step", "operation", "at", "at_once", "empty", "tolerance")
 
+RELATIVE = ("molality", "mass_ratio")
+"""Amounts that are measured against what another step (``of``) dispenses."""
 TOLERANCE = 0.1
 """Part of its duration by which a step may last longer or shorter, unless it says so."""
 
@@ -46,6 +54,8 @@ def read_recipe(path: Path, lab: Lab, space: Collection[str]) -> RecipeTemplate:
             rule = "only a step with a duration has one"
             raise source.refusal((*where, "tolerance"), one.tolerance, rule)
         steps[one.step] = _step(source, where, one, lab, space)
+        if "liquid" in steps[one.step].values:
+            _how_much(source, where, steps[one.step], steps)
     measured: dict[str, MeasurementRule] = {}
     for name, measurement in form.measurements.items():
         measured[name] = _measurement(source, name, measurement, steps, measured)
@@ -110,6 +120,31 @@ def _step(
     )
 
 
+def _how_much(
+    source: Source, where: Where, step: StepTemplate, steps: Mapping[str, StepTemplate]
+) -> None:
+    """Refuse a portion of which nothing or two things say how much it is."""
+    values = step.values
+    said = [key for key in AMOUNTS if key in values]
+    if len(said) != 1:
+        rule = f"write one of {', '.join(AMOUNTS)}"
+        raise source.refusal((*where, "liquid"), step.name, rule)
+    relative = said[0] in RELATIVE
+    if relative != ("of" in values):
+        rule = f"goes with {' or '.join(RELATIVE)}, and they with it"
+        raise source.refusal((*where, "of"), values.get("of", "missing"), rule)
+    if said[0] != "volume" and "concentration" in values:
+        rule = f"{said[0]} is of the stock as it is: leave it out"
+        raise source.refusal((*where, "concentration"), step.name, rule)
+    of = values.get("of")
+    if relative and (of == step.name or of not in steps):
+        earlier = [name for name in steps if name != step.name]
+        rule = f"no step before this one: {near(str(of), earlier)}"
+        raise source.refusal((*where, "of"), of, rule)
+    if relative and "mass" not in steps[str(of)].values:
+        raise source.refusal((*where, "of"), of, "it does not dispense a `mass`")
+
+
 def _given(
     source: Source,
     place: Where,
@@ -172,4 +207,10 @@ def _measurement(
         if unit != analysis.of[role]:
             rule = f"it is in {unit}, and {form.analysis} wants {analysis.of[role]}"
             raise source.refusal(place, other, rule)
-    return MeasurementRule(name, form.analysis, dict(form.runs), dict(form.of))
+    for index, other in enumerate(form.needs):
+        if other not in before:
+            rule = f"no measurement before this one: {near(other, before)}"
+            raise source.refusal((*where, "needs", index), other, rule)
+    return MeasurementRule(
+        name, form.analysis, dict(form.runs), dict(form.of), tuple(form.needs)
+    )

@@ -128,6 +128,8 @@ def _object(
 ) -> None:
     """Take the option that is to blame out; refuse where that is not one option."""
     blamed = [(name, one) for name, one in chosen.items() if one in found.liquids]
+    if any(one in held.refused for one in blamed):
+        return  # what is out already meets nothing
     step = next(one for one in recipe.steps if one.name == found.step)
     reason = f"{found.reason} (step {found.step}, {step.place})"
     # Where the recipe itself is to blame nothing can be made: its corners will tell.
@@ -192,7 +194,7 @@ def _capped(
 
 
 def _most(lab: Lab, real: Real, high: float, liquid: str) -> str:
-    most = ceiling(lab.liquids[liquid], lab.margin)
+    most = ceiling(lab.liquids[liquid], lab.margin, inert=lab.inert)
     shown = units.show(high, real.unit)
     why = most.why if most else ""
     return f"{shown} with {liquid} — {why} ({place_of(lab, liquid)})"

@@ -489,12 +489,19 @@ class Loop:
 
 
 def as_made(trial: Trial, space: Space) -> Trial:
-    """Return a trial whose candidate says how long its timed steps really lasted.
+    """Return a trial whose candidate says what it really was, as far as that is known.
 
-    Kept within the bounds of the space, which a tolerance may leave by a little.
+    That is how long its timed steps lasted, and what a believed measurement with the
+    name of a parameter says. Kept within the bounds of the space, which a tolerance may
+    leave by a little.
     """
     values = dict(trial.candidate.values)
+    measured = {one.quantity: one for one in trial.measurements if one.believed}
     for real in space.reals:
+        if real.name in measured:
+            one = measured[real.name]
+            value = units.convert(one.value, one.unit, real.unit)
+            values[real.name] = min(max(value, real.low), real.high)
         if real.name in trial.made:
             seconds = units.convert(trial.made[real.name], "s", real.unit)
             values[real.name] = min(max(seconds, real.low), real.high)

@@ -31,7 +31,7 @@ COLOURS = (
 
 MARKERS = "osD^vPXd<>ph"
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -97,7 +97,16 @@ def best_so_far(history: History) -> Figure:
         axes.step(
             x, y, where="post", color=ACCENT, lw=1.6, zorder=2, label="best so far"
         )
-        _value_axis(axes, history, [value for _, value in points])
+        target = objective.target if objective else None
+        if objective and target is not None:
+            axes.axhline(target, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=1)
+            axes.annotate(
+                f"target {units.show(target, objective.unit)}", (1.0, target),
+                xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                fontsize=8, color=FAINT,
+            )  # fmt: skip
+        shown = [] if target is None else [target]
+        _value_axis(axes, history, [*shown, *(value for _, value in points)])
     else:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
@@ -210,7 +219,7 @@ def by_parameter(history: History) -> Figure | None:
         return None
     columns = min(3, len(axes_of))
     rows = math.ceil(len(axes_of) / columns)
-    mpl.rcParams.update(_STYLE)
+    mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(7.4, 2.2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     top = history.ranked()[0]
@@ -308,7 +317,7 @@ def timeline(history: History) -> Figure | None:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    mpl.rcParams.update(_STYLE)
+    mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 

@@ -12,13 +12,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
 from orchestrator.archive.documents import RunRecord
 from orchestrator.campaign import Trial
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
+from orchestrator.reporting.spectra import spectra_of_best, temperature_lines
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,14 +38,20 @@ def write_report(events: Sequence[Event], data: Path) -> Path:
     history = read_history(events)
     path = data / "reports" / f"{history.id}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report_html(events, _raw_of_best(history, data)), encoding="utf-8")
+    raw, nyquist = _raw_of_best(history, data), spectra_of_best(history, data)
+    path.write_text(report_html(events, raw, nyquist), encoding="utf-8")
     return path
 
 
 def report_html(
-    events: Sequence[Event], raw: Mapping[str, RunRecord] | None = None
+    events: Sequence[Event],
+    raw: Mapping[str, RunRecord] | None = None,
+    nyquist: Figure | None = None,
 ) -> str:
-    """Return the report as HTML; ``raw`` holds the runs of the best trial by step."""
+    """Return the report as HTML.
+
+    ``raw`` holds the runs of the best trial by step, ``nyquist`` its spectra.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from orchestrator.reporting import plots
@@ -54,6 +64,8 @@ def report_html(
         "by_parameter": plots.by_parameter(history),
         "predicted": plots.predicted(history),
         "timeline": plots.timeline(history),
+        "spectra": nyquist,
+        "temperature": temperature_lines(history),
     }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -264,7 +276,7 @@ def _raw_of_best(history: History, data: Path) -> dict[str, RunRecord]:
     top = next(iter(history.ranked()), None)
     if top is None or not top.runs:
         return {}
-    records = read_runs(data, top.runs.values(), fill=False)
+    records = read_runs(data, top.runs.values())
     return {step: records[uid] for step, uid in top.runs.items() if uid in records}
 
 

@@ -24,7 +24,7 @@ from instruments.link import Identity
 from orchestrator.config.models import Lab
 from orchestrator.config.models import Station as StationConfig
 from orchestrator.errors import Refused
-from orchestrator.lab import build_device, build_plan
+from orchestrator.lab import build_devices, build_plan
 from orchestrator.station.acts import ActLedger, ActRecord, ActState
 from orchestrator.station.engine import Station, Survey, judge_act, make_safe, survey
 from orchestrator.station.estop import Latch
@@ -54,9 +54,7 @@ class OpenLab:
         self.journals = data / "station" / "journal"
         self.acts = ActLedger(data / "station" / "acts.db")
         self.latch = Latch(data)
-        self.devices: dict[str, Device] = {
-            name: build_device(lab, name, self.clock, ports) for name in lab.instruments
-        }
+        self.devices: dict[str, Device] = build_devices(lab, self.clock, ports)
         self.identities: dict[str, Identity] = {}
         self.stations: dict[str, Station] = {}
         self.found: dict[str, Survey] = {}

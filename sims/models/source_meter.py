@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sims.models.four_terminal import Response
 from sims.models.probe import Probe
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ POWER_LINE = 0.02
 """Seconds of one power line cycle, at 50 Hz."""
 OPEN = 1e9
 """Ohm from which the leads count as open."""
+POLARISED = 60.0
+"""Bench seconds under voltage after which the layers on lithium have grown. [A]"""
 ZERO_DRIFT = 2e-7
 """Volt per square root of a second, without autozero. [A]"""
 
@@ -56,13 +59,17 @@ class SourceMeter:
     Parameters
     ----------
     bench, name, settings:
-        As for the panel.
+        As for the panel; ``cell`` is the slot of an electrolyte's cell, which then hangs
+        on the leads instead of a probe.
     """
 
     def __init__(self, bench: Bench, name: str, settings: Any) -> None:
         self._bench = bench
         self._rng = bench.rng(name)
         self.probe = Probe(bench, name, settings)
+        self._cell = settings.get("cell")
+        self.applied_at = 0.0
+        """When the present level was put on, bench seconds."""
         self._gains = 1.0 + self._rng.normal(0.0, GAIN, 3)
         self._zeroed_at = 0.0
 
@@ -72,7 +79,7 @@ class SourceMeter:
 
     def measure(self, drive: Drive, seconds: float, *, autozero: bool) -> Reading:
         """Drive the probe and read both quantities, averaged over ``seconds``."""
-        circuit = self.probe.response(remote=drive.remote)
+        circuit = self._circuit(drive)
         limit = min(drive.limit, drive.range_limit)
         if drive.current:
             current = drive.level * self._gains[0]
@@ -105,6 +112,23 @@ class SourceMeter:
             compliance=over and drive.limit <= drive.range_limit,
             range_compliance=over and drive.limit > drive.range_limit,
         )
+
+    def _circuit(self, drive: Drive) -> Response:
+        """Return what hangs on the leads now."""
+        if self._cell is None:
+            return self.probe.response(remote=drive.remote)
+        sample = self._bench.world.sample_at(self._cell)
+        cell = self._bench.world.cell_in(self._cell)
+        if cell is None:
+            return Response(1e12, 1e12, 0.0)
+        place = self._bench.world.slot(self._cell)
+        passed = self._bench.now - self.applied_at
+        small = 0.01  # V: a film is linear, so that any small voltage tells
+        ohm = small / cell.current(small, passed, place.temperature)
+        driven = not drive.current and drive.level
+        if driven and passed > POLARISED and sample is not None:
+            sample.polarised()
+        return Response(ohm, ohm, 0.0)
 
 
 def fitting(value: float, ranges: tuple[float, ...]) -> float:

@@ -1,6 +1,11 @@
-"""Tecan Cavro XCalibur: command strings, errors and reports.
+"""Tecan Cavro XCalibur or XLP 6000: command strings, errors and reports.
 
 9600 8N1, DT or OEM framing. The status byte is 0x40, plus 0x20 when ready, plus the error code.
+An XCalibur is deaf to DT from its first OEM frame on; an XLP keeps what it hears first.
+An XLP takes a string whose operand is invalid, and tells the error on ``Q``.
+
+Unverified, chosen here: the ranges of K, k and of the overtravel of an XLP, which are twice
+an XCalibur's; its N2 scales speeds by 8; the texts of ``?23`` and ``?76``.
 """
 
 from __future__ import annotations
@@ -23,8 +28,11 @@ TICK = 0.005
 """Seconds that the pump needs for a command without motion."""
 BUFFER = 255
 FINE = 8
-STROKE = 3000
-OVERTRAVEL = 3150
+STROKES = {"XCalibur": 3000, "XLP6000": 6000}
+"""Increments of a full stroke at resolution N0."""
+OVERTRAVEL = 0.05
+"""Of a stroke, that relative moves may go beyond its end."""
+ADDRESSES = 15
 LOOPS = 10
 INIT_FAILED, BAD_COMMAND, BAD_OPERAND, BAD_SEQUENCE = 1, 2, 3, 4
 NOT_INITIALISED, OVERLOAD, VALVE_OVERLOAD, OVERFLOW = 7, 9, 10, 15
@@ -34,7 +42,6 @@ VALVE = "IO"
 KNOWN = MOVES + VALVE + "ZYWwzNKkvVcSLMgGHJ"
 QUESTIONS = ("?", "F", "#", "%", "&", "*")
 RANGES = {
-    "N": (0, 1),
     "v": (50, 1000),
     "V": (5, 6000),
     "c": (50, 2700),
@@ -68,15 +75,33 @@ class Cavro(Panel):
         ports = int(checks.number(settings.get("ports", 9), f"{where}.ports", 2))
         outlets = connected(settings.get("valve", {}), ports, f"{where}.valve")
         self.pump = SyringePump(bench, name, volume, outlets, ports)
-        switch = int(checks.number(settings.get("address", 0), f"{where}.address", 0))
-        self.address = chr(ord("1") + switch)
+        self.model = checks.text(settings.get("model", "XCalibur"), f"{where}.model")
+        if self.model not in STROKES:
+            known = ", ".join(STROKES)
+            raise BadBench(f"{where}.model: {self.model!r} is not one of {known}")
+        self.stroke = STROKES[self.model]
+        number = int(checks.number(settings.get("address", 1), f"{where}.address", 1))
+        if number > ADDRESSES:
+            raise BadBench(f"{where}.address: {number} is above {ADDRESSES}")
+        switch = number - 1
+        self.address = chr(ord("0") + number)
         self.groups = {"_", chr(0x41 + switch // 2 * 2), chr(0x51 + switch // 4 * 4)}
         self._lost = False
         self._power_up()
 
+    @property
+    def xlp(self) -> bool:
+        return self.model == "XLP6000"
+
+    def mine(self, address: str) -> bool:
+        """Whether something is said to this pump or to its group."""
+        return address == self.address or address in self.groups
+
     def _power_up(self) -> None:
-        self._dt, self._oem = DtFraming(), OemFraming()
+        self._dt, self._oem = DtFraming(), OemFraming(self.mine)
         self.framing: DtFraming | OemFraming = self._dt
+        self._settled = False
+        self.scale = 1
         self.error = 0
         self.initialised = False
         self.overloaded = 0
@@ -107,15 +132,17 @@ class Cavro(Panel):
     def _blocks(self, data: bytes) -> list[Block]:
         """Take bytes apart; after the first OEM frame the pump is deaf to DT."""
         framed = self._oem.take(data)
-        if framed:
-            self.framing = self._oem
         blocks = self._dt.take(data)
+        if framed and not self._settled:
+            self.framing = self._oem
+        if self.xlp and (framed or blocks):
+            self._settled = True
         return framed if self.framing is self._oem else blocks
 
     # -- faults -----------------------------------------------------------------------
 
     def cut(self, data: bytes) -> tuple[list[Message], bytes]:
-        return cut(data)
+        return cut(data, self.mine)
 
     def with_wrong_checksum(self, data: bytes) -> bytes | None:
         return spoiled(data)
@@ -174,6 +201,9 @@ class Cavro(Panel):
         except Trouble as trouble:
             if trouble.code == OVERFLOW:
                 self.error = OVERFLOW
+            if trouble.code == BAD_OPERAND and self.xlp:
+                self.error = BAD_OPERAND
+                return 0, ""
             return trouble.code, ""
         return self.error, ""
 
@@ -329,19 +359,20 @@ class Cavro(Panel):
         target = {"A": operand, "P": here + operand, "D": here - operand}[
             command.upper()
         ]
-        highest = (STROKE if command in "Aa" else OVERTRAVEL) * self.fine
+        beyond = 0.0 if command in "Aa" else OVERTRAVEL
+        highest = self.stroke * self.fine * (1.0 + beyond)
         if not 0 <= target <= highest:
             raise Trouble(BAD_OPERAND)
         if target == here:
             self._wait(TICK)
             return
-        self.pump.move(target / (STROKE * self.fine), self._next)
+        self.pump.move(target / (self.stroke * self.fine), self._next)
 
     def _increments(self) -> int:
         """Return where the pump believes its plunger to be."""
         if self._lost:
             return 0
-        return round(self.pump.place * STROKE * self.fine)
+        return round(self.pump.place * self.stroke * self.fine)
 
     def _loop(self, command: str, operands: tuple[int, ...]) -> None:
         if command == "g":
@@ -363,25 +394,27 @@ class Cavro(Panel):
             return
         value = only(operands)
         pump = self.pump
+        size = self.fine * (2 if self.xlp else 1)
         if command == "K":
-            self.backlash = within(value, 0, 31 * self.fine)
+            self.backlash = within(value, 0, 31 * size)
         elif command == "k":
-            self.dead = within(value, 0, 80 * self.fine)
+            self.dead = within(value, 0, 80 * size)
         elif command == "J":
             self.note("outputs", value=checked("J", value))
         elif command == "N":
-            fine = FINE if checked("N", value) else 1
+            fine = FINE if within(value, 0, 2 if self.xlp else 1) else 1
+            self.scale = FINE if value == 2 else 1
             self.backlash = self.backlash * fine // self.fine
             self.dead = self.dead * fine // self.fine
             self.fine = fine
         elif command == "S":
             pump.top_speed = PRESETS[checked("S", value)]
         elif command == "V":
-            pump.top_speed = checked("V", value)
+            pump.top_speed = checked("V", value // self.scale)
         elif command == "v":
-            pump.start_speed = checked("v", value)
+            pump.start_speed = checked("v", value // self.scale)
         elif command == "c":
-            pump.cut_off = checked("c", value)
+            pump.cut_off = checked("c", value // self.scale)
         elif command == "L":
             pump.slope = checked("L", value)
 
@@ -393,9 +426,9 @@ class Cavro(Panel):
         answers = {
             "?": place,
             "?0": place,
-            "?1": pump.start_speed,
-            "?2": pump.top_speed,
-            "?3": pump.cut_off,
+            "?1": pump.start_speed * self.scale,
+            "?2": pump.top_speed * self.scale,
+            "?3": pump.cut_off * self.scale,
             "?4": place,
             "?6": pump.port,
             "?10": int(bool(self._stored)),
@@ -406,10 +439,12 @@ class Cavro(Panel):
             "?18": pump.valve_moves - self._valve_told,
             "?20": "C2F8",
             "?22": 255,
-            "?23": "XC 1.40",
+            "?23": "XLP 2.02" if self.xlp else "XC 1.40",
             "?24": self.dead,
-            "?76": "XCALIBUR",
+            "?76": "XLP6000" if self.xlp else "XCALIBUR",
         }
+        if self.xlp:
+            answers["?28"] = 2 if self.scale > 1 else int(self.fine > 1)
         short = {"F": "?10", "%": "?18", "#": "?20", "*": "?22", "&": "?23"}
         key = short.get(text.removesuffix("R"), text.removesuffix("R"))
         if key not in answers:

@@ -49,7 +49,7 @@ LONGEST_RUN = 2500
 
 
 class Keithley2400(ScpiPanel):
-    """A source-meter on the bench; settings ``matrix``, ``slot`` and ``load``."""
+    """A source-meter on the bench; settings ``matrix``, ``slot``, ``load``, or ``cell``."""
 
     identity = (
         "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1234567,"
@@ -165,6 +165,7 @@ class Keithley2400(ScpiPanel):
         if key == "autozero":
             self.model.zero()
         if self.output and key in {"source.CURR", "source.VOLT"}:
+            self.model.applied_at = self.now
             self.note("source", level=self.values[key], unit=UNITS[key[7:]])
 
     def reset(self) -> Reply:
@@ -212,6 +213,7 @@ class Keithley2400(ScpiPanel):
         if on:
             self.check_whole()
         self.output = on
+        self.model.applied_at = self.now
         kind = self.values["source.function"]
         if on:
             level = self.values[f"source.{kind}"]

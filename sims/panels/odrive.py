@@ -432,9 +432,11 @@ class ODrive(Panel):
         goal = float(self.values["axis0.controller.input_vel"])
         sample = self.bench.world.slots[self.slot].sample
         self.note("spinning", rpm=round(goal * 60, 2), sample=sample and sample.name)
+        self.bench.world.turn(self.slot, True, self.name)
 
     def _rested(self, plateaus: list[Plateau]) -> None:
         self.note("rest", plateaus=len(plateaus))
+        self.bench.world.turn(self.slot, False, self.name)
         for plateau in plateaus:
             rpm = abs(plateau.speed) * 60.0
             self.bench.world.spin(self.slot, rpm, plateau.seconds, self.name)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import exp, log
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,16 @@ from sims.physics.puddle import Air
 from sims.physics.spin_coating import Ink
 from sims.physics.treatment import Treatment
 
+if TYPE_CHECKING:
+    from sims.physics.sample import Sample
+
+
+class Shared:
+    """What all samples of a bench share: it is not kept with each of them."""
+
 
 @dataclass(frozen=True)
-class Laboratory:
+class Laboratory(Shared):
     """Everything that samples made in one place share.
 
     Parameters
@@ -79,6 +86,12 @@ class Laboratory:
             ageing_time=float(spec["ageing"]["time_h"]),
             seed=seed,
         )
+
+    def new_sample(self, name: str, rng: np.random.Generator) -> Sample:
+        """Return a bare substrate."""
+        from sims.physics.sample import Sample  # it knows this module
+
+        return Sample(name, self, rng)
 
     def ideal(self) -> Laboratory:
         """Return the same place without offset, scatter or failures, for comparison."""

@@ -210,6 +210,20 @@ class Sample:
             ratio *= uneven if ratio >= 1.0 else 1.0 / uneven
         return film.contact_resistances(self.sheet_resistance, ratio)
 
+    def truth(self) -> dict[str, Any]:
+        """Return what no instrument can see, with units."""
+        state, resistance = self.state, self.sheet_resistance
+        return {
+            "conductivity_S_cm": self.conductivity,
+            "sheet_resistance_ohm": resistance if resistance < inf else None,
+            "thickness_nm": self.thickness,
+            "transmittance": self.transmittance,
+            "pss_ratio": state.pss_ratio,
+            "order": state.order,
+            "damage": state.damage,
+            "history": self.history,
+        }
+
     # -- how ------------------------------------------------------------------------
 
     def _coat(self, volume: float, at: float) -> None:

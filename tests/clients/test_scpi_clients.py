@@ -7,10 +7,12 @@ an answer that does not come.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,18 +39,25 @@ def ports(tmp_path: Path) -> Iterator[Path]:
         assert sims.wait(timeout=10.0) == 0
 
 
-def run(script: str, port: Path, *, tolerant: bool = False) -> str:
+def tcp(ports: Path, name: str) -> int:
+    """Return the number of an instrument's TCP port."""
+    card = json.loads((ports.parent / "bench.json").read_text())
+    return int(card["tcp"][name])
+
+
+def run(script: str, port: Path | str, *, tolerant: bool = False) -> str:
     """Run a client script; return what it printed."""
     words = ["-c", TOLERANT] if tolerant else []
-    done = subprocess.run(
-        [sys.executable, *words, str(HERE / script), str(port)],
-        cwd=port.parents[1],
-        env=os.environ | {"PYTHONPATH": str(HERE)},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, *words, str(HERE / script), str(port)],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(HERE)},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -100,3 +109,11 @@ def test_matterlab_drives_the_hotplate(ports: Path) -> None:
     needs("matterlab_hotplates")
     said = run("ika_hotplate_matterlab.py", ports / "anneal_plate", tolerant=True)
     assert "OK temp" in said
+
+
+@pytest.mark.slow
+def test_matterlab_drives_the_hotplate_over_tcp(ports: Path) -> None:
+    # A socket takes any word length and parity: no shim is needed.
+    needs("matterlab_hotplates")
+    url = f"socket://127.0.0.1:{tcp(ports, 'anneal_plate')}"
+    assert "OK temp" in run("ika_hotplate_matterlab.py", url)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.archive.uploader import read_run
+from orchestrator.archive.catalog import open_catalog
 from orchestrator.records import TrialStatus
 from tests.end_to_end.launched import (
     CAMPAIGN,
@@ -70,7 +70,8 @@ def test_what_was_measured_is_what_the_films_are(finished: Launched) -> None:
 
 def test_documents_come_back_from_the_catalog_with_units(finished: Launched) -> None:
     trial = finished.progress.observed[0]
-    run = read_run(finished.data, trial.runs["probe"])
+    with open_catalog(finished.data) as catalog:
+        run = catalog.read(trial.runs["probe"])
     assert run.start["trial"] == trial.id
     assert run.start["sample"] == trial.sample
     units = run.streams["primary"].units

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import shutil
@@ -62,7 +63,9 @@ def test_a_command_of_the_readme_works(
         words += ["--trials", "1", "--speed", "400", "--no-ui"]
     if words[0] == "export":
         words[words.index("--to") + 1] = str(tmp_path / "film.xlsx")
-    if words[0] not in ("check", "devices"):
+    if words[0] == "analyse":
+        words[1] = str(spectrum(tmp_path / "spectrum.csv"))
+    if words[0] not in ("check", "devices", "analyse"):
         words += ["--data", str(data)]
     if words[0] == "clear":
         assert polyloop("estop", "--data", data).returncode == 0
@@ -73,6 +76,18 @@ def test_a_command_of_the_readme_works(
     # A campaign that has reached its end is not resumed, and nothing can be asked of it.
     refused = words[0] in ("resume", "pause", "drain", "discard", "answer")
     assert answer.returncode == (2 if refused else 0), answer.stderr
+
+
+def spectrum(path: Path) -> Path:
+    """Write what an analyser says of 1 kohm beside 1 nF, before two blocking electrodes."""
+    rows = ["frequency,real,imaginary"]
+    for step in range(46):
+        frequency = 10 ** (6 - step / 9)
+        turns = 2j * math.pi * frequency
+        z = 1 / (1e-3 + 1e-9 * turns) + 1 / (1e-6 * turns**0.8)
+        rows.append(f"{frequency},{z.real},{z.imag}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
 
 
 def held_open(words: list[str], folder: Path) -> bool:

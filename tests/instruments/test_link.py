@@ -39,7 +39,7 @@ def test_what_came_before_the_question_is_not_its_answer() -> None:
         link = Link(peer.path)
         link.open()
         peer.say(b"late\n")
-        while link._port is None or link._port.in_waiting < len(b"late\n"):
+        while link._wire.port is None or link._wire.port.in_waiting < len(b"late\n"):
             time.sleep(0.001)
         assert link.ask(b"now\n") == b"=now"
         link.close()
@@ -167,7 +167,9 @@ def test_a_port_has_one_owner() -> None:
         second.close()
 
 
-@pytest.mark.parametrize("url", ["/dev/nowhere", "nonsense://x", "socket://no"])
+@pytest.mark.parametrize(
+    "url", ["/dev/nowhere", "nonsense://x", "socket://no", "loop://"]
+)
 def test_what_is_no_port_is_a_link_error(url: str) -> None:
     with pytest.raises(LinkError, match=url):
         Link(url).open()
@@ -244,6 +246,17 @@ def test_lines_that_never_end_meet_the_deadline_of_the_whole_answer() -> None:
             link.ask_lines(b"$$\n", lambda line: line == b"ok")
         babbling.set()
         babbler.join()
+        link.close()
+
+
+def test_bytes_that_were_taken_are_not_lost_because_we_looked_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("instruments.link.WRITING", 0.0)
+    with Peer(repeat) as peer:
+        link = Link(peer.path)
+        link.open()
+        assert link.ask(b"hello\n") == b"=hello"
         link.close()
 
 

@@ -11,13 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instruments.cavro_pump import CavroClient
+from instruments.e4980a_client import E4980aClient
 from instruments.errors import InstrumentError
+from instruments.eurotherm_3216 import EurothermClient
 from instruments.grbl_gantry import GrblClient
 from instruments.ika_hotplate import IkaClient
+from instruments.julabo import JulaboClient
 from instruments.keithley_2400 import Keithley2400Client
 from instruments.keithley_2700 import Keithley2700Client
 from instruments.link import Link
+from instruments.mettler_balance import MtSicsClient
+from instruments.new_era_pump import NewEraClient
 from instruments.odrive_spin_coater import ODriveClient, checksum
+from instruments.relay import RelayClient
 from instruments.thorlabs_pm100 import Pm100Client
 from tests.instruments.peer import Peer
 
@@ -61,6 +67,59 @@ QUESTIONS: dict[str, tuple[type[Any], tuple[Callable[[Any], object], ...], bytes
         ),
         b"\r\n",
     ),
+    "oven": (
+        EurothermClient,
+        (
+            EurothermClient.loop,
+            EurothermClient.trouble,
+            lambda client: client.as_float(12),
+            lambda client: client.modbus.write(26, 600),
+        ),
+        b"",
+    ),
+    "circulator": (
+        JulaboClient,
+        (
+            JulaboClient.status,
+            JulaboClient.set_point,
+            JulaboClient.runs,
+            lambda client: client.version("JULABO CF31"),
+        ),
+        b"\r\n",
+    ),
+    "balance": (
+        MtSicsClient,
+        (
+            MtSicsClient.weight,
+            MtSicsClient.tare,
+            MtSicsClient.known_tare,
+            MtSicsClient.serial_number,
+        ),
+        b"\r\n",
+    ),
+    "infusion_pump": (
+        NewEraClient,
+        (
+            NewEraClient.wake,
+            NewEraClient.state,
+            NewEraClient.volumes,
+            lambda client: client.told("RAT"),
+            NewEraClient.halt,
+        ),
+        b"\x03",
+    ),
+    "vacuum": (RelayClient, (RelayClient.closed,), b"\r\n"),
+    "analyser": (
+        E4980aClient,
+        (
+            lambda client: client.measure(0.02),
+            lambda client: client.fetch_list(2, 0.02),
+            lambda client: client.choose(":FREQ", 1e3),
+            E4980aClient.options,
+            E4980aClient.current,
+        ),
+        b"\n",
+    ),
     "source_meter": (
         Keithley2400Client,
         (
@@ -93,7 +152,7 @@ QUESTIONS: dict[str, tuple[type[Any], tuple[Callable[[Any], object], ...], bytes
 
 WORDS = (
     "/0` /0@ <Idle|MPos: | , 1 -2.5 nan inf 9e99 ok error:9 ALARM:1 [GC: [VER: ] > $22= "
-    '* 0,"No 100" -113,"x" (@101)'
+    '* 0,"No 100" -113,"x" (@101) \x02 00S A?R SI0.5W0UL CH1: CH2: ON 1E3,2E2,+0'
 )
 ODD = (b" ", b"\xff", b"\x00", b"\r", b"\n")
 PIECES = st.sampled_from([*(word.encode() for word in WORDS.split()), *ODD])
@@ -114,6 +173,7 @@ def test_nonsense_is_an_instrument_error(
     monkeypatch.setattr("instruments.link.SLICE", 0.002)
     monkeypatch.setattr("instruments.link.SILENCE", 0.001)
     monkeypatch.setattr("instruments.scpi.SILENCE", 0.001)
+    monkeypatch.setattr("instruments.modbus.GAP", 0.0)
     kind, questions, end = QUESTIONS[name]
     turn = 0
 

@@ -243,6 +243,22 @@ CONFIGURED = {
 }
 
 
+def test_the_client_asks_for_a_voltage_source_as_the_manual_says() -> None:
+    with script(part("keithley2400", "Voltage source, two wires")) as link:
+        Keithley2400Client(link).configure_voltage(0.01, max_current=0.001, cycles=1.0)
+
+
+def test_too_much_voltage_is_refused_before_the_first_byte() -> None:
+    peer = answering(CONFIGURED)
+    with source_meter(peer) as device:
+        device.connect()
+        device.prepare()
+        before = peer.heard
+        with pytest.raises(Rejected, match=r"smu: voltage 11 V is outside -10 to 10 V"):
+            device.applied.set(11.0)
+        assert peer.heard == before
+
+
 def test_too_much_current_is_refused_before_the_first_byte() -> None:
     peer = answering(CONFIGURED)
     with source_meter(peer) as device:

@@ -21,7 +21,9 @@ from instruments.errors import InstrumentError, Rejected
 from instruments.framing import plain
 from instruments.grbl_gantry import Gantry, GantrySettings, GrblClient
 from instruments.ika_hotplate import IkaClient
+from instruments.julabo import JulaboClient
 from instruments.link import Link
+from instruments.mettler_balance import MtSicsClient
 from instruments.odrive_spin_coater import ODriveClient
 from instruments.plans.dispense import dispense
 from instruments.plans.places import Place, Portion
@@ -72,6 +74,12 @@ SENDERS: dict[str, tuple[Callable[[Wire, str], object], bytes, bytes]] = {
     "grbl": (lambda wire, text: GrblClient(wire).line(text), b"", b"\n"),
     "ika question": (lambda wire, text: IkaClient(wire)._ask(text), b"", b" \r\n"),
     "ika order": (lambda wire, text: IkaClient(wire)._tell(text), b"", b" \r\n"),
+    "julabo question": (lambda wire, text: JulaboClient(wire)._ask(text), b"", b"\r"),
+    "mt-sics": (
+        lambda wire, text: MtSicsClient(wire)._ask(text, "S", "S"),
+        b"",
+        b"\r\n",
+    ),
     "odrive question": (lambda wire, text: ODriveClient(wire).read(text), b"r ", b"\n"),
     "odrive order": (
         lambda wire, text: ODriveClient(wire).write(text, 1),

@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.orchestrator.virtual_lab import ARM, RECIPE, VirtualLab
+from orchestrator.records import Recipe
+from tests.orchestrator.virtual_lab import ARM, RECIPE, VirtualLab, step
 
 
 def run(lab: VirtualLab, order: list[int], trials: int) -> list[str]:
@@ -124,3 +125,44 @@ def test_a_sample_in_the_gripper_is_put_down_before_anything_else() -> None:
     )
     lab.end(lab.begin(put))
     assert lab.progress.trials["t1"].at == "chuck"
+
+
+def test_two_that_want_each_others_slots_do_not_wait_for_a_third() -> None:
+    recipe = Recipe(
+        name="electrolyte",
+        candidate={"x": 1.0},
+        steps=(
+            step("mixed", "balance", "pan"),
+            step("dry", "dryer", "dryer"),
+            step("dried", "balance", "pan"),
+            step("spectra", "cell", "cell"),
+        ),
+        measurements=RECIPE.measurements,
+    )
+    lab = VirtualLab()
+
+    def until(trial: str, name: str) -> str:
+        """Carry on with a trial; return its act of that name, begun."""
+        while True:
+            (one,) = [one for one in lab.ready() if one.trial == trial]
+            act = lab.begin(one)
+            if one.step.name == name:
+                return act
+            lab.end(act)
+
+    for number in (1, 2, 3):
+        lab.start(f"t{number}", f"rack.{number}", recipe)
+        if number == 1:
+            until("t1", "spectra")
+        elif number == 2:
+            drying = until("t2", "dry")
+        else:
+            lab.end(until("t3", "mixed"))
+    lab.end(drying)
+    places = [lab.progress.trials[trial].at for trial in ("t1", "t2", "t3")]
+    assert places == ["cell", "dryer", "pan"]
+    (aside,) = lab.ready()
+    assert (aside.trial, aside.step.slot) == ("t2", "rack.2")
+    lab.end(lab.begin(aside))
+    (dry,) = lab.ready()
+    assert (dry.trial, dry.step.slot) == ("t3", "dryer")

@@ -7,11 +7,9 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from orchestrator.archive.documents import RunRecord, journaled_run
 from orchestrator.errors import Refused
 from orchestrator.ledger import Event
 from orchestrator.reporting.export import export
@@ -22,14 +20,7 @@ FATES = {2: "failed", 3: "nan"}
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data directory whose runs are read from the journal: Tiled is tested apart."""
-
-    def read_runs(data: Path, uids: list[str], **_: Any) -> dict[str, RunRecord]:
-        journaled = {one.stem for one in data.glob("station/journal/*.jsonl")}
-        return {uid: journaled_run(data, uid) for uid in uids if uid in journaled}
-
-    monkeypatch.setattr("orchestrator.archive.uploader.read_runs", read_runs)
+def data(tmp_path: Path) -> Path:
     return tmp_path
 
 

@@ -31,7 +31,7 @@ from orchestrator.lab import (
     signature_of,
 )
 from orchestrator.recipes import compile_recipe
-from tests.orchestrator.lab_files import CONFIGS
+from tests.orchestrator.lab_files import CONFIGS, LabFiles
 
 if TYPE_CHECKING:
     from ophyd import Device
@@ -64,7 +64,7 @@ def test_operations_want_what_the_recipes_give() -> None:
     assert recipe_keys("heat") == {"temperature": "degC", "duration": "s"}
     assert recipe_keys("van_der_pauw") == {"current": "A"}
     assert recipe_keys("light") == {}
-    assert required_keys("dispense") == {"liquid", "volume"}
+    assert required_keys("dispense") == {"liquid"}  # and an amount, one way or another
     assert signature("dispense").roles == ("gantry", "pump")
     assert signature("transfer").parameters["target"].kind == "place"
 
@@ -165,3 +165,24 @@ def test_a_driver_is_known_by_name_only() -> None:
     assert "link" not in drivers()
     with pytest.raises(ConfigError, match="no such driver: did you mean cavro_pump"):
         driver("cavro_pomp")
+
+
+def test_an_oven_and_a_circulator_do_what_a_hotplate_does(tmp_path: Path) -> None:
+    files = LabFiles.copied(tmp_path)
+    plate = '    driver: ika_hotplate\n    port: ports/{}\n    model: "C-MAG HS7"\n'
+    oven = '    driver: eurotherm_3216\n    port: ports/{}\n    rate: "2 kelvin/min"\n'
+    bath = '    driver: julabo\n    port: ports/{}\n    model: "JULABO CF31"\n'
+    files.edit("lab.yaml", plate.format("anneal_plate"), oven.format("anneal_plate"))
+    files.edit("lab.yaml", plate.format("treat_plate"), bath.format("treat_plate"))
+    lab = files.load().lab
+    for name, model in (("anneal_plate", "Temperature"), ("treat_plate", "Circulator")):
+        device = build_device(lab, name, Clock())
+        assert type(device).__name__.startswith(model)
+        assert device.settings.max_temperature == 200.0
+        assert build_plan(
+            lab,
+            name.removesuffix("_plate"),
+            "hold",
+            {"temperature": 100.0, "duration": 10.0},
+            {"hotplate": device},
+        )

@@ -88,6 +88,42 @@ def test_what_is_not_believed_is_repeated_once_then_has_failed(
     assert isinstance(lessons[-1], Failed)
 
 
+def test_a_doubt_that_no_objective_needs_is_kept_and_the_trial_goes_on(
+    believed: dict[str, bool],
+) -> None:
+    believed["step_height"] = False
+    known = replace(trial(), repeats={"light": 1, "probe": 1})
+    aside = (Objective("sheet_resistance", "ohm"),)
+    doubted, *_ = learn(known, "light", aside, documents)
+    assert isinstance(doubted, Learned)
+    assert doubted.measurement.doubts == ("a reason",)
+    assert isinstance(list(learn(known, "probe", aside, documents))[-1], Observation)
+    (_, failed) = learn(known, "light", OBJECTIVES, documents)
+    assert isinstance(failed, Failed)
+
+
+def test_what_an_objective_needs_is_not_worked_out_while_it_is_doubted(
+    believed: dict[str, bool],
+) -> None:
+    needing = MeasurementRule(
+        "sheet_resistance",
+        "van_der_pauw",
+        runs={"film": "probe"},
+        needs=("thickness",),
+    )
+    rules = replace(RECIPE, measurements=(RULES[1], needing))
+    aside = (Objective("sheet_resistance", "ohm"),)
+    known = replace(trial(), recipe=rules, repeats={"light": 1, "probe": 1})
+    assert not [
+        one
+        for one in learn(known, "probe", aside, documents)
+        if isinstance(one, Learned | Observation)
+    ]
+    believed["step_height"] = False
+    (_, failed) = learn(known, "light", aside, documents)
+    assert failed == Failed("thickness is not believed: a reason")
+
+
 def test_what_was_learned_before_a_kill_is_not_learned_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

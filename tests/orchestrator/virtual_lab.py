@@ -51,10 +51,10 @@ class VirtualLab:
         self.events.append(event)
         self.progress = fold([event], self.progress)
 
-    def start(self, trial: str, home: str) -> None:
+    def start(self, trial: str, home: str, recipe: Recipe = RECIPE) -> None:
         self.write("candidate.proposed", trial, candidate={"x": 1.0})
         self.write("trial.started", trial, sample=f"c/{home}", home=home)
-        self.write("recipe.compiled", trial, recipe=asdict(RECIPE))
+        self.write("recipe.compiled", trial, recipe=asdict(recipe))
 
     def begin(self, one: Ready) -> str:
         trial = self.progress.trials[one.trial]

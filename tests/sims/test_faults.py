@@ -52,7 +52,8 @@ def test_a_garbled_reply_is_no_other_reply(name: str, faulty: Faulty) -> None:
     right = faulty.answer(name, QUESTION[name])
     heard = it.ask(name, QUESTION[name], LONG)
     assert len(heard) == len(right)
-    assert heard[-1:] == right[-1:]
+    if name != "eurotherm":  # its end is a checksum
+        assert heard[-1:] == right[-1:]
     changed = [new for new, old in zip(heard, right, strict=True) if new != old]
     assert changed
     assert min(changed) >= 0x80

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sims.physics.cell import Cell
+from sims.physics.conduction import Arrhenius, Plain
+from sims.world import AMBIENT
 from tests.sims.desk import Desk
 from tests.sims.film import Film, bring, put
 
@@ -170,3 +173,38 @@ def test_the_buffer_fills_in_the_background_and_says_when(desk: Desk) -> None:
 def test_the_journal_tells_when_the_output_was_on(desk: Desk) -> None:
     ask(desk, SET_UP + ":OUTP 1;:OUTP 0")
     assert desk.events("smu") == ["output on", "output off"]
+
+
+class Lithium:
+    """A sample that is a cell, and knows whether it has carried a current."""
+
+    name = "rack.1"
+    cell = Cell(Plain(Arrhenius(1e-4), share=0.25), lithium=True)
+    grown = False
+
+    def polarised(self) -> None:
+        self.grown = True
+
+
+def test_the_current_of_a_cell_falls_to_a_steady_one(tmp_path: Path) -> None:
+    spec = {
+        "instruments": {"smu": {"panel": "keithley2400", "cell": "cell"}},
+        "slots": {"cell": {"at": [0.0, 0.0, 0.0]}},
+    }
+    desk = Desk(tmp_path, spec)
+    sample = Lithium()
+    desk.bench.world.slots["cell"].sample = sample
+    ask(
+        desk,
+        "*RST;:SYST:RSEN 0;:SOUR:FUNC VOLT;:SENS:FUNC 'CURR';:SENS:CURR:PROT 0.001;",
+    )
+    ask(desk, ":FORM:ELEM VOLT,CURR,STAT;:SOUR:VOLT:LEV 0.01;:OUTP 1")
+    first = float(ask(desk, ":READ?").split(",")[1])
+    assert not sample.grown
+    desk.wait(20_000.0)
+    last = float(ask(desk, ":READ?").split(",")[1])
+    desk.close()
+    warm = AMBIENT
+    assert first == pytest.approx(sample.cell.current(0.01, 0.0, warm), rel=0.01)
+    assert last == pytest.approx(sample.cell.current(0.01, 1e6, warm), rel=0.01)
+    assert sample.grown

@@ -9,8 +9,18 @@ import pytest
 
 from sims.bench import panel_class
 from sims.faults import KINDS, SIDED, applicable
+from sims.modbus import framed
 from tests.sims.desk import Desk
-from tests.sims.faulty import INSTRUMENTS, LONG, QUESTION, WIRED, Faulty, faults, rule
+from tests.sims.faulty import (
+    INSTRUMENTS,
+    LONG,
+    QUESTION,
+    SAID,
+    WIRED,
+    Faulty,
+    faults,
+    rule,
+)
 from tests.sims.film import Film, bring, put
 
 SCPI = ["keithley2400", "keithley2700", "pm100"]
@@ -306,6 +316,113 @@ def test_a_plate_without_power_is_off_when_it_comes_back(faulty: Faulty) -> None
     assert desk.events("ika")[-1] == "heater on"
 
 
+# -- thermostats and balance ---------------------------------------------------------
+
+
+def oven(desk: Desk, text: str) -> bytes:
+    body = bytes.fromhex(text)
+    return desk.ask("eurotherm", framed(body), 0.2)[1:-2]
+
+
+def bath(desk: Desk, text: str) -> str:
+    return desk.ask("julabo", f"{text}\r".encode(), 0.3).decode().strip()
+
+
+def balance(desk: Desk, text: str) -> str:
+    return desk.ask("mettler", f"{text}\r\n".encode(), LONG).decode().strip()
+
+
+def heat_oven(desk: Desk) -> None:
+    oven(desk, "01 06 00 1A 02 58")
+    oven(desk, "01 06 01 14 00 01")
+
+
+def test_an_oven_that_is_busy_for_ever_heats_no_more(faulty: Faulty) -> None:
+    desk = faulty(rule("eurotherm", "busy", command="write 276 1"))
+    heat_oven(desk)
+    desk.wait(3600.0)
+    assert panel(desk, "eurotherm").temperature() < 24.0
+    assert oven(desk, "01 03 00 04 00 01") == b"\x03\x02\x03\xe8"
+
+
+def test_an_oven_refuses_with_an_exception_and_does_nothing(faulty: Faulty) -> None:
+    desk = faulty(rule("eurotherm", "refuse", command="write 26 .*"))
+    assert oven(desk, "01 06 00 1A 02 58") == b"\x86\x03"
+    assert oven(desk, "01 03 00 1A 00 01") == b"\x03\x02\x00\x00"
+
+
+def test_a_broken_sensor_switches_the_oven_off(faulty: Faulty) -> None:
+    desk = faulty(rule("eurotherm", "device_fault", command="read 75 1"))
+    heat_oven(desk)
+    assert oven(desk, "01 03 00 4B 00 01") == b"\x03\x02\x00\x20"
+    assert oven(desk, "01 03 00 04 00 01") == b"\x03\x02\x00\x00"
+    assert desk.events("eurotherm")[-2:] == ["heater off", "broken"]
+
+
+def test_an_oven_without_power_forgets_its_remote_set_point_only(
+    faulty: Faulty,
+) -> None:
+    desk = faulty(rule("eurotherm", "power_cycle", command="read 1 1", seconds=10.0))
+    heat_oven(desk)
+    assert oven(desk, "01 03 00 01 00 01") == b""
+    desk.wait(11.0)
+    assert oven(desk, "01 03 00 1A 00 01") == b"\x03\x02\x00\x00"
+    assert oven(desk, "01 03 01 14 00 01") == b"\x03\x02\x00\x01"
+
+
+def test_a_frame_with_a_wrong_checksum_is_not_obeyed(faulty: Faulty) -> None:
+    desk = faulty(rule("eurotherm", "wrong_checksum", side="command"))
+    assert oven(desk, "01 06 00 1A 02 58") == b""
+    assert oven(desk, "01 03 00 1A 00 01") == b"\x03\x02\x00\x00"
+    desk = faulty(rule("eurotherm", "wrong_checksum"))
+    answer = desk.ask("eurotherm", QUESTION["eurotherm"], LONG)
+    right = faulty.answer("eurotherm", QUESTION["eurotherm"])
+    assert answer[:-2] == right[:-2]
+    assert answer[-2:] != right[-2:]
+
+
+def test_a_circulator_refuses_and_says_why_once(faulty: Faulty) -> None:
+    desk = faulty(rule("julabo", "refuse", command="out_mode_05 1"))
+    bath(desk, "out_mode_05 1")
+    assert bath(desk, "in_mode_05") == "0"
+    assert bath(desk, "status").startswith("-09 ")
+    assert bath(desk, "status") == "02 REMOTE STOP"
+
+
+def test_a_circulator_low_of_liquid_stops_and_stays_so(faulty: Faulty) -> None:
+    desk = faulty(rule("julabo", "device_fault", command="in_pv_00"))
+    bath(desk, "out_mode_05 1")
+    bath(desk, "in_pv_00")
+    assert bath(desk, "status") == bath(desk, "status") == "-01 LOW LEVEL ALARM"
+    bath(desk, "out_mode_05 1")
+    assert bath(desk, "in_mode_05") == "0"
+    assert desk.events("julabo") == ["heater on", "fault", "heater off", "broken"]
+
+
+def test_a_circulator_that_is_busy_for_ever_heats_no_more(faulty: Faulty) -> None:
+    desk = faulty(rule("julabo", "busy", command="out_mode_05 1"))
+    bath(desk, "out_sp_00 60")
+    bath(desk, "out_mode_05 1")
+    desk.wait(3600.0)
+    assert panel(desk, "julabo").temperature() == pytest.approx(23.0, abs=0.5)
+
+
+def test_a_balance_hangs_refuses_breaks_and_loses_its_tare(faulty: Faulty) -> None:
+    desk = faulty(rule("mettler", "refuse", command="SI"))
+    assert balance(desk, "SI") == "EL"
+    assert balance(desk, "SI").startswith("S S ")
+    desk = faulty(rule("mettler", "device_fault", command="SI"))
+    assert balance(desk, "SI") == balance(desk, "SI") == "S S Error 10b"
+    desk = faulty(rule("mettler", "busy", command="SI"))
+    assert balance(desk, "SI") == balance(desk, "I4") == ""
+    desk = faulty(rule("mettler", "power_cycle", command="SI", seconds=5.0))
+    balance(desk, "TA 5.00 g")
+    assert balance(desk, "SI") == ""
+    desk.wait(6.0)
+    assert desk.take("mettler") == b'I4 A "B123456789"\r\n'
+    assert balance(desk, "TA") == "TA A     0.0000 g"
+
+
 # -- SCPI --------------------------------------------------------------------------
 
 
@@ -502,7 +619,8 @@ def test_whatever_it_does_is_written_down_once(
         desk.ask(name, QUESTION[name], 20.0)
     (noted,) = (one for one in desk.journal(name) if one["event"] == "fault")
     assert noted["kind"] == kind
-    assert noted["command"].encode() in QUESTION[name]
+    asked = SAID.get(name) or QUESTION[name].decode()
+    assert noted["command"] in asked
     assert noted.get("side") == ("reply" if kind in SIDED else None)
 
 
@@ -514,7 +632,7 @@ def test_an_instrument_says_what_it_can_have() -> None:
             assert kinds == every - {"wrong_checksum", "echo", "disconnect"} - {
                 *("refuse", "device_fault", "power_cycle")
             }
-        elif name in ("cavro", "odrive"):
+        elif name in ("cavro", "odrive", "eurotherm", "new_era"):
             assert kinds == every
         else:
             assert kinds == every - {"wrong_checksum"}

@@ -14,11 +14,21 @@ import pytest
 from tests.sims.desk import Desk
 from tests.transcripts import Line, sections
 
+CELL = {"conductivity_S_cm": 1e-6}
 SPECS: dict[str, dict[str, Any]] = {
     "keithley2400": {"panel": "keithley2400", "load": 100.0},
     "keithley2700": {"panel": "keithley2700"},
     "pm100": {"panel": "pm100"},
+    "e4980a": {"panel": "e4980a", "cell": CELL},
+    "gpib_adapter": {"panel": "gpib_adapter", "instruments": {16: "2700", 17: "lcr"}},
     "ika": {"panel": "ika"},
+    "julabo": {"panel": "julabo"},
+    "julabo_manual": {"panel": "julabo", "remote": False},
+    "mettler": {"panel": "mettler", "load": 100.0003, "noise": 0.0, "drift": 0.0},
+}
+ON_THE_BUS = {
+    "2700": {"panel": "keithley2700"},
+    "lcr": {"panel": "e4980a", "cell": CELL},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
 LONG_ENOUGH = 5.0
@@ -34,7 +44,8 @@ def stream(lines: list[Line], *, form: bool) -> bytes:
 def test_a_panel_answers_as_its_transcript_says(
     name: str, title: str, tmp_path: Path
 ) -> None:
-    desk = Desk(tmp_path, {"instruments": {name: SPECS[name]}})
+    bus = ON_THE_BUS if "instruments" in SPECS[name] else {}
+    desk = Desk(tmp_path, {"instruments": {name: SPECS[name], **bus}})
     lines = sections(name)[title]
     heard: list[Line] = []
     desk.open(name)

@@ -13,7 +13,17 @@ from tests.transcripts import sections
 SPECS: dict[str, dict[str, Any]] = {
     "grbl": {"panel": "grbl", "start": [-250, -200, -20]},
     "cavro": {"panel": "cavro", "syringe": 1000.0, "ports": 3},
+    "cavro_oem": {"panel": "cavro", "syringe": 1000.0, "ports": 9},
+    "cavro_xlp": {"panel": "cavro", "syringe": 1000.0, "ports": 9, "model": "XLP6000"},
+    "new_era": {
+        "panel": "new_era",
+        "syringe": 10000.0,
+        "contents": {"water": 9000.0},
+        "target": "beaker",
+    },
+    "relay": {"panel": "relay", "vacuum": {1: "chuck"}},
     "odrive": {"panel": "odrive", "slot": "chuck"},
+    "eurotherm": {"panel": "eurotherm", "room": 24.5, "offset": 0.0},
 }
 CASES = [(name, title) for name in SPECS for title in sections(name)]
 

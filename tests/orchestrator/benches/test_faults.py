@@ -162,6 +162,12 @@ def test_a_cell_that_breaks_it(facts: dict[str, object], text: str) -> None:
     assert outcome.safe is ("safe" not in text)
 
 
+def test_a_fault_that_a_bad_film_kept_from_happening_is_no_answer() -> None:
+    assert judge(known(fired=False, events=lose(1).events)).unmet
+    assert not judge(known(fired=False)).unmet
+    assert not judge(known(events=lose(1).events)).unmet
+
+
 def test_a_lasting_fault_must_still_say_what_stopped_the_campaign() -> None:
     assert judge(known(HUNG, ended=False)).end is End.BROKEN
 

@@ -1,0 +1,1 @@
+"""Files of other people's instruments: what they hold, and where they are wrong."""
