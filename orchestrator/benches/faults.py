@@ -32,8 +32,8 @@ from orchestrator.benches.judging import (
     unsafe,
 )
 from orchestrator.benches.on_bench import OnBench
-from orchestrator.campaign import fold
 from orchestrator.errors import CampaignFailed, PolyloopError
+from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.prefect_server import serve, wait_for
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.campaign import Progress, fold
+from orchestrator.campaign import Progress
+from orchestrator.fold import fold
 from orchestrator.ledger import Event, Ledger
 from orchestrator.station.acts import ActLedger
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.campaign import Progress, fold
+from orchestrator.campaign import Progress
 from orchestrator.dispatch import Floor, Ready, ready
+from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import MeasurementRule, Recipe, Step
 
