@@ -27,6 +27,7 @@ from instruments import (
 )
 from instruments.clock import Clock
 from instruments.device import Instrument
+from tests.conftest import RunningBench
 
 ROOT = Path(__file__).parents[2]
 SPEED = 200.0
@@ -94,16 +95,18 @@ def unplugged(name: str) -> Any:
 
 
 @contextmanager
-def running(file: Path, directory: Path) -> Iterator[None]:
+def running(
+    file: Path, directory: Path, speed: float = SPEED
+) -> Iterator[RunningBench]:
     """A bench in a process of its own, ready."""
     words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
     with subprocess.Popen(
-        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [*words, "--speed", str(speed)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         try:
             assert process.stdout is not None
             assert any(line.strip() == "ready" for line in process.stdout)
-            yield
+            yield RunningBench(directory, process)
         finally:
             process.kill()
 
