@@ -44,7 +44,7 @@ from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
 from orchestrator.versions import versions
 
-SIMULATED_SPEED = 300.0
+SIMULATED_SPEED = 400.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
 
 
