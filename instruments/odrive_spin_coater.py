@@ -79,6 +79,7 @@ from instruments.errors import (
     WrongModel,
 )
 from instruments.framing import number, plain, within
+from instruments.keeper import ALIVE
 from instruments.link import Identity, Link
 from instruments.orders import Spin
 from instruments.signals import ReadBack, Verb
@@ -99,8 +100,6 @@ PARKED = 0.05
 HEADROOM = 1.1
 """Overspeed limit over the speed that the lab file allows."""
 POLL = 0.1
-ALIVE = 1.5
-"""Real seconds that the watchdog has at least: a lost answer costs half of one."""
 ANSWERING = 0.4
 """Real seconds for an answer, which takes milliseconds."""
 QUIET = 0.1
