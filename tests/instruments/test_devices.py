@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -131,6 +132,30 @@ def test_a_move_ends_where_it_should(open_device: Open) -> None:
     gantry.gripper.set("closed").wait()
     assert gantry.gripper.get() == "closed"
     gantry.gripper.set("open").wait()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.1, 0.3])
+def test_a_gripper_that_is_stopped_ends_what_it_was_told_and_says_so(
+    bench: BenchOnPtys, after: float
+) -> None:
+    settings = GantrySettings((500.0, 400.0, 100.0), grip_time=0.5)
+    gantry = Gantry(
+        "gantry", port=bench.port("gantry"), settings=settings, clock=Clock()
+    )
+    gantry.connect()
+    gantry.prepare()
+    status = gantry.gripper.set("closed")
+    assert settles(lambda: gantry.client.gripper() == "closed")
+    time.sleep(after)
+    gantry.stop()
+    assert gantry.survey()["gripper"] == "closed"
+    with contextlib.suppress(Stopped):
+        status.wait(timeout=5)
+    gantry.stop()
+    assert gantry.survey()["gripper"] == "closed"
+    gantry.prepare()
+    assert gantry.gripper.get() == "closed"
+    gantry.disconnect()
 
 
 def test_a_gantry_stopped_in_mid_move_is_held_then_reset_and_can_be_prepared(
