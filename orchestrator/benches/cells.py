@@ -65,7 +65,11 @@ COMMANDS: Mapping[str, tuple[Command, ...]] = {
         Command("out_mode_05 1", answered=False),
         Command(r"in_pv_0[02]", spread=6),
     ),
-    "mettler_balance": (Command("TI"), Command("SI", spread=4)),
+    "mettler_balance": (Command("SI", spread=4), Command("TA", spread=4)),
+    "keysight_e4980a": (
+        Command(":TRIG:IMM", answered=False, spread=2),
+        Command(r":FETC\?", spread=2),
+    ),
     "keithley_2400": (
         Command(":OUTP:STAT 1", answered=False),
         Command(r":READ\?", spread=4),
