@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from instruments.cavro_client import CavroClient
 from instruments.cavro_framing import Oem
-from instruments.cavro_pump import CavroClient, Pump, PumpSettings
+from instruments.cavro_pump import Pump, PumpSettings
 from instruments.clock import Clock
 from instruments.errors import (
     BadReply,
