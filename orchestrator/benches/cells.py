@@ -53,6 +53,10 @@ COMMANDS: Mapping[str, tuple[Command, ...]] = {
         Command(r"w axis0\.controller\.input_vel [1-9].*", answered=False),
         Command("f 0", spread=6),
     ),
+    "relay": (
+        Command("010[01]", answered=False, spread=2),
+        Command("status", spread=6),
+    ),
     "ika_hotplate": (
         Command("START_1", answered=False),
         Command("IN_PV_[12]", spread=6),

@@ -109,7 +109,11 @@ def test_a_command_is_one_that_the_driver_sends(lab: Path) -> None:
     wire = "\n".join(path.read_text() for path in (ROOT / "tests/wire").glob("*.txt"))
     said = re.findall(r"^> (.*?)(?:\\[rn].*)?$", wire, re.MULTILINE)
     blocks = (text.partition(" *")[0].rpartition("*")[0] or text for text in said)
-    texts = {*said, *blocks}
+    # What a message of a relay says is its channel and its state.
+    frames = (
+        bytes.fromhex(text.replace("\\x", "")) for text in said if text[:4] == "\\xa0"
+    )
+    texts = {*said, *blocks, *(frame[1:3].hex() for frame in frames)}
     sources = "\n".join(
         path.read_text() for path in (ROOT / "instruments").glob("*.py")
     )
