@@ -290,6 +290,8 @@ class Gantry(Instrument):
     at = Component(Verb, begin="move", units="mm", precision=3, value=(0.0, 0.0, 0.0))
     gripper = Component(Verb, begin="grip", units="", value=UNKNOWN)
 
+    _gripping = False
+
     def make_link(self, port: str) -> Link:
         return Link(
             port,
@@ -433,10 +435,14 @@ class Gantry(Instrument):
         if state not in (OPEN, CLOSED):
             raise Rejected(f"{self.name}: gripper {state!r} is not open or closed")
 
-        return self.begin(
-            lambda cancelled: self._grip(state, cancelled),
-            within=self.settings.grip_time + 10.0,
-        )
+        def work(cancelled: threading.Event) -> None:
+            self._gripping = True
+            try:
+                self._grip(state, cancelled)
+            finally:
+                self._gripping = False
+
+        return self.begin(work, within=self.settings.grip_time + 10.0)
 
     def _grip(self, state: str, cancelled: threading.Event) -> None:
         client, seconds = self.client, self.settings.grip_time
@@ -456,9 +462,13 @@ class Gantry(Instrument):
         """Come to rest, then forget the queue; nothing at all if already at rest.
 
         A hold keeps the position; only what still moves after `HOLD_TIME` is cut and
-        must be homed. At rest nothing is sent.
+        must be homed. At rest nothing is sent, and none of it moves while it grips: a
+        gripper that was told to close or open does so, because a reset would leave
+        nobody to tell how far it came.
         """
         client = self.client
+        if self._gripping:
+            return
         if not self.acting and self._state() in ("Idle", "Alarm"):
             return
         client.hold()

@@ -44,7 +44,6 @@ resolution (0.1 K on the wire); how long a plate takes, which the deadlines over
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -57,13 +56,12 @@ from instruments.errors import (
     WrongModel,
 )
 from instruments.framing import number, plain, within
+from instruments.keeper import silence_allowed
 from instruments.link import Identity, Link
 from instruments.thermostat import Thermostat
 
 SHORTEST, LONGEST = 20.0, 1500.0
 """Seconds of watchdog 1."""
-ALIVE = 1.5
-"""Real seconds that it has at least; a lost answer and a busy computer cost one."""
 ANSWERING = 1.0
 """Real seconds for an answer; ten characters take 10 ms."""
 QUIET = 0.3
@@ -286,22 +284,11 @@ class Hotplate(Thermostat):
     # -- the watchdog --------------------------------------------------------------
 
     def _silence_allowed(self) -> int:
-        """Return the whole seconds of its watchdog, 0 if there is none."""
-        if not self.settings.watchdog:
-            return 0
-        within(self.settings.watchdog, SHORTEST, LONGEST, f"{self.name}: watchdog", "s")
-        seconds = math.ceil(self.clock.lasting(self.settings.watchdog, ALIVE))
-        if seconds > LONGEST:
-            log.warning(
-                "%s: its watchdog is not armed: on a lab that runs %g times as fast as "
-                "life it would need %d s, and has at most %g s",
-                self.where,
-                self.clock.speed,
-                seconds,
-                LONGEST,
-            )
-            return 0
-        return seconds
+        """Return the whole seconds of the watchdog, 0 if there is none."""
+        wanted = self.settings.watchdog
+        if wanted:
+            within(wanted, SHORTEST, LONGEST, f"{self.name}: watchdog", "s")
+        return silence_allowed(self.where, wanted, LONGEST, self.clock)
 
     def feed(self) -> None:
         self.client.feed_watchdog(self._watchdog)

@@ -56,6 +56,7 @@ from ophyd.status import DeviceStatus
 from instruments.clock import Clock
 from instruments.errors import BadReply, Fault, Rejected, Restarted, WrongModel
 from instruments.framing import number, plain, within
+from instruments.keeper import ALIVE
 from instruments.link import Identity, Link
 from instruments.signals import ReadBack, Verb
 from instruments.thermostat import Thermostat
@@ -68,8 +69,6 @@ AFTER_ORDER, AFTER_QUESTION = 0.25, 0.01
 STOP_GAP = 0.3
 ANSWERING = 1.0
 """Real seconds for an answer; 25 characters take 52 ms."""
-ALIVE = 1.5
-"""Real seconds that a watchdog must have; a lost answer and a busy computer cost one."""
 SAME = 0.005
 """K by which a set point may differ from what was told."""
 VERSION = re.compile(r"(?P<model>.+?) VERSION (?P<firmware>\S.*)")

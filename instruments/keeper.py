@@ -1,14 +1,44 @@
-"""Feeds an instrument's own watchdog for as long as this process lives."""
+"""An instrument's own watchdog: how long it may be, and who feeds it."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 
+from instruments.clock import Clock
 from instruments.errors import InstrumentError
 
+ALIVE = 1.5
+"""Real seconds that a watchdog must have; a lost answer and a busy computer cost one."""
 log = logging.getLogger(__name__)
+
+
+def silence_allowed(where: str, wanted: float, longest: float, clock: Clock) -> int:
+    """Return the whole seconds that a watchdog is set to, 0 if it cannot be armed.
+
+    Parameters
+    ----------
+    where:
+        The instrument, for the warning.
+    wanted, longest:
+        What the lab file asks for (0: none), and the most that it takes, in s.
+    clock:
+        Of the lab; one that runs faster than life may need more than that.
+    """
+    seconds = math.ceil(clock.lasting(wanted, ALIVE)) if wanted else 0
+    if seconds <= longest:
+        return seconds
+    log.warning(
+        "%s: its watchdog is not armed: on a lab that runs %g times as fast as "
+        "life it would need %d s, and has at most %g s",
+        where,
+        clock.speed,
+        seconds,
+        longest,
+    )
+    return 0
 
 
 class Keeper:

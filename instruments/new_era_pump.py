@@ -69,6 +69,7 @@ from instruments.errors import (
     WrongModel,
 )
 from instruments.framing import within
+from instruments.keeper import silence_allowed
 from instruments.link import Identity, Link
 from instruments.new_era_framing import (
     Answer,
@@ -112,8 +113,6 @@ MOST = 9999.0
 ADDRESSES = 99
 LONGEST = 255
 """Of the watchdog, s."""
-ALIVE = 1.5
-"""Real seconds that the watchdog has at least."""
 ANSWERING = 0.4
 """Real seconds for an answer, which takes some 20 ms."""
 STOPPING = 0.2
@@ -464,21 +463,10 @@ class SyringePump(Instrument):
 
     def _silence_allowed(self) -> int:
         """Return the whole seconds of the watchdog, 0 if there is none."""
-        if not self.settings.watchdog:
-            return 0
-        within(self.settings.watchdog, 1.0, LONGEST, f"{self.name}: watchdog", "s")
-        seconds = math.ceil(self.clock.lasting(self.settings.watchdog, ALIVE))
-        if seconds > LONGEST:
-            log.warning(
-                "%s: its watchdog is not armed: on a lab that runs %g times as fast as "
-                "life it would need %d s, and has at most %d s",
-                self.where,
-                self.clock.speed,
-                seconds,
-                LONGEST,
-            )
-            return 0
-        return seconds
+        wanted = self.settings.watchdog
+        if wanted:
+            within(wanted, 1.0, LONGEST, f"{self.name}: watchdog", "s")
+        return silence_allowed(self.where, wanted, LONGEST, self.clock)
 
     def make_safe(self) -> None:
         """Pause: nothing more leaves the syringe."""

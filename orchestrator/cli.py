@@ -129,7 +129,7 @@ def resume(
 ) -> None:
     """Go on with a campaign that was stopped or paused; put a station or sample back."""
     from orchestrator import control
-    from orchestrator.campaign import fold
+    from orchestrator.fold import fold
     from orchestrator.launcher import Options
     from orchestrator.ledger import Ledger
 
@@ -298,8 +298,8 @@ for command in (analyse, pause, drain, discard, inbox, answer, estop, clear):
 def _open(
     campaign: str | None, data: Path
 ) -> tuple[str, Campaign, Progress, list[Event]]:
-    from orchestrator.campaign import fold
     from orchestrator.config.read_campaign import load_campaign
+    from orchestrator.fold import fold
     from orchestrator.ledger import Ledger
 
     ledger = Ledger.of(data)

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.campaign import ANSWERS, Progress, fold
+from orchestrator.campaign import ANSWERS, Progress
 from orchestrator.config.strict_yaml import near
 from orchestrator.errors import Refused
+from orchestrator.fold import fold
 from orchestrator.ledger import Ledger
 
 COMMAND_LINE = "command line"

@@ -29,12 +29,13 @@ from typing import Any
 import httpx
 
 from orchestrator import control, processes
-from orchestrator.campaign import Progress, fold
+from orchestrator.campaign import Progress
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
 from orchestrator.database import PATIENCE, LedgerGone
 from orchestrator.errors import CampaignFailed, PolyloopError, Refused
 from orchestrator.flows.settings import environment
+from orchestrator.fold import fold
 from orchestrator.ledger import Event, Ledger
 from orchestrator.person import me
 from orchestrator.prefect_server import serve, wait_for
@@ -43,7 +44,7 @@ from orchestrator.station.client import StationClient, StationError
 from orchestrator.station.estop import Latch
 from orchestrator.versions import versions
 
-SIMULATED_SPEED = 300.0
+SIMULATED_SPEED = 400.0
 """Lab seconds per second on a simulated bench, unless the user says otherwise."""
 
 

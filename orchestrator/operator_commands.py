@@ -70,7 +70,8 @@ def inbox(
     campaign: Annotated[str | None, typer.Argument()] = None, data: Data = DATA
 ) -> None:
     """List the questions that wait for a person (of the latest campaign, or one named)."""
-    from orchestrator.campaign import ANSWERS, fold
+    from orchestrator.campaign import ANSWERS
+    from orchestrator.fold import fold
     from orchestrator.ledger import Ledger
 
     ledger = Ledger.of(data)
@@ -186,9 +187,9 @@ def subject_of(
 ) -> Subject:
     """Return what a command is about; refuse a station or sample that is not there."""
     from orchestrator import control
-    from orchestrator.campaign import fold
     from orchestrator.config.read_campaign import load_campaign
     from orchestrator.config.strict_yaml import near
+    from orchestrator.fold import fold
 
     if station and sample:
         raise Refused("--station and --sample: name one of them")

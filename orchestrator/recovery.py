@@ -13,7 +13,8 @@ unknown         a person is asked; or, where the campaign says so, it is discard
 
 A discarded sample is put away, and its trial starts again on a new substrate, at most
 `RESTARTS` times: one failure costs one sample, and no candidate is lost. An act that was
-refused, by a limit or by an instrument, would be refused again: its trial has failed.
+refused, by a limit or by an instrument, would be refused again: its trial has failed. One
+that only looks is tried once more: a word garbled on its way is refused as well.
 A station whose hardware reported a fault is put out of service. Pure.
 """
 
@@ -181,7 +182,10 @@ class Settlement:
         if act.operation in LOOKS:
             again = {"step": act.step, "reason": facts["reason"], "doubted": False}
             yield "step.repeated", trial.id, again
-        if fault in (FaultClass.REJECTED, FaultClass.OTHER):
+        once_more = act.operation in LOOKS and not trial.retries.get(act.step, 0)
+        if fault is FaultClass.OTHER or (
+            fault is FaultClass.REJECTED and not once_more
+        ):
             yield "trial.failed", trial.id, {"reason": _why(act, facts)}
         elif fault is FaultClass.LINK and trial.retries.get(act.step, 0) >= RETRIES:
             yield _out_of_service(act, facts["reason"])

@@ -22,15 +22,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.campaign import (
-    Progress,
-    Propose,
-    Rules,
-    fold,
-    next_action,
-    rules_of,
-)
+from orchestrator.campaign import Progress, Propose, Rules, next_action, rules_of
 from orchestrator.config.models import Campaign
+from orchestrator.fold import fold
 from orchestrator.lab import build_planner
 from orchestrator.ledger import Event
 from planners.data import Candidate, Observation

@@ -19,6 +19,10 @@ _UNIT = rf"(?:1\s*/\s*)?{_NAME}(?:\s*[*/·]\s*{_NAME}){{0,4}}"
 _TEXT = re.compile(rf"\s*({_NUMBER})\s*({_UNIT})\s*", re.ASCII)
 _BARE = re.compile(rf"\s*{_NUMBER}\s*", re.ASCII)
 
+SMALL = 1e-3
+"""Below it a number for people is written with a power of ten."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 _EXAMPLES = {
     "mm": "20 mm", "uL": "150 uL", "s": "30 s", "degC": "120 degC", "rpm": "2000 rpm",
     "rpm/s": "1000 rpm/s", "mol/L": "0.5 mol/L", "mol/kg": "1 mol/kg",
@@ -152,8 +156,18 @@ def show(value: float, unit: str, std: float | None = None) -> str:
     '0.9151 ± 0.0021'
     >>> show(600.0, "s"), show(0.0001, "A")
     ('600 s', '100 µA')
+    >>> show(2.229e-5, "S/cm", 8.6e-7), show(1e-5, "S/cm"), show(5e-5, "")
+    ('(2.229 ± 0.086)·10⁻⁵ S/cm', '10⁻⁵ S/cm', '5·10⁻⁵')
     """
     value, std, unit = _prefixed(value, std, unit)
+    size = float(f"{max(abs(value), std or 0.0):.3e}")
+    if 1e-300 < size < SMALL:
+        power = math.floor(math.log10(size))
+        scaled = None if std is None else std / 10.0**power
+        text = show(value / 10.0**power, "", scaled)
+        ten = f"10{str(power).translate(_RAISED)}"
+        text = f"({text})·{ten}" if "±" in text else f"{text}·{ten}"
+        return f"{text.removeprefix('1·')} {pretty(unit)}".strip()
     if std is not None and math.isfinite(std) and std > 0 and math.isfinite(value):
         decimals = 1 - math.floor(math.log10(float(f"{std:.1e}")))
         text = f"{_grouped(value, decimals)} ± {_grouped(std, decimals)}"

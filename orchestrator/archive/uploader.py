@@ -6,8 +6,8 @@ Each run that has ended is written once, by its uid. What the catalog has is nev
 written again, a run that an earlier uploader left half written is replaced, and when
 Tiled does not answer the runs wait in the journal. SIGTERM ends it after what is
 complete was written, or after ``GRACE`` seconds: the rest is not lost, the next upload
-takes it. ``<data>/tiled/uploaded.txt`` lists what the catalog has, so that `pending`
-can tell without opening it.
+takes it. ``<data>/tiled/uploaded.txt`` lists what the catalog has, for
+who wants to know without opening it.
 """
 
 from __future__ import annotations
@@ -99,13 +99,6 @@ class Uploader:
                 file.write(f"{uid}\n")
             count += 1
         return count
-
-
-def pending(data: Path) -> int:
-    """Return how many ended runs the catalog does not have yet; opens only files."""
-    path = data / "tiled" / "uploaded.txt"
-    uploaded = path.read_text().split() if path.exists() else []
-    return len(complete_runs(data, uploaded))
 
 
 def read_runs(data: Path, uids: Iterable[str]) -> dict[str, RunRecord]:

@@ -29,7 +29,8 @@ from orchestrator.benches.story import (
     places,
     tell,
 )
-from orchestrator.campaign import CARRYING, fold
+from orchestrator.campaign import CARRYING
+from orchestrator.fold import fold
 from orchestrator.lab import OPERATIONS
 from orchestrator.station.acts import ActState
 

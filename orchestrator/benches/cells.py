@@ -53,6 +53,10 @@ COMMANDS: Mapping[str, tuple[Command, ...]] = {
         Command(r"w axis0\.controller\.input_vel [1-9].*", answered=False),
         Command("f 0", spread=6),
     ),
+    "relay": (
+        Command("010[01]", answered=False, spread=2),
+        Command("status", spread=6),
+    ),
     "ika_hotplate": (
         Command("START_1", answered=False),
         Command("IN_PV_[12]", spread=6),
@@ -65,7 +69,11 @@ COMMANDS: Mapping[str, tuple[Command, ...]] = {
         Command("out_mode_05 1", answered=False),
         Command(r"in_pv_0[02]", spread=6),
     ),
-    "mettler_balance": (Command("TI"), Command("SI", spread=4)),
+    "mettler_balance": (Command("SI", spread=4), Command("TA", spread=4)),
+    "keysight_e4980a": (
+        Command(":TRIG:IMM", answered=False, spread=2),
+        Command(r":FETC\?", spread=2),
+    ),
     "keithley_2400": (
         Command(":OUTP:STAT 1", answered=False),
         Command(r":READ\?", spread=4),

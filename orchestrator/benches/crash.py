@@ -28,7 +28,7 @@ from orchestrator.benches.accounting import Finding, Wrong, account, answer
 from orchestrator.benches.evidence import collect
 from orchestrator.benches.short import shorten
 from orchestrator.benches.victims import Victim
-from orchestrator.campaign import fold
+from orchestrator.fold import fold
 from orchestrator.ledger import Event, Ledger
 from orchestrator.prefect_server import serve, wait_for
 

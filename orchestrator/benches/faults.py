@@ -32,8 +32,8 @@ from orchestrator.benches.judging import (
     unsafe,
 )
 from orchestrator.benches.on_bench import OnBench
-from orchestrator.campaign import fold
 from orchestrator.errors import CampaignFailed, PolyloopError
+from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.prefect_server import serve, wait_for
 
@@ -108,7 +108,11 @@ def _campaigns(
         number += 1
         directory = settings.directory / f"{instrument}-{number}"
         try:
-            first, *outcomes = _campaign(settings, directory, left, api, stop, say)
+            # Another seed, or what failed by itself would fail again.
+            seed = settings.seed + number - 1
+            first, *outcomes = _campaign(
+                settings, seed, directory, left, api, stop, say
+            )
             why = "; ".join(first.broken)
         except PolyloopError as error:
             outcomes, why = [], str(error)
@@ -127,6 +131,7 @@ def _campaigns(
 
 def _campaign(
     settings: Settings,
+    seed: int,
     directory: Path,
     cells: list[Cell],
     api: str,
@@ -139,7 +144,7 @@ def _campaign(
         stack.callback(campaign.end)
         sheet = Sheet(campaign, cells, stop, say)
         trials = len(cells) + 1
-        campaign.hold(stack, settings.campaign, trials=trials, seed=settings.seed)
+        campaign.hold(stack, settings.campaign, trials=trials, seed=seed)
         sheet.run()
         known = sheet.known()
     if not known:

@@ -10,9 +10,12 @@ dispense, rinse           ``poured`` on the sample, in as many rounds as it take
 spin                      ``spun``, the sample, at the speed and as long as asked for
 heat, reach, hold         the heater on at the temperature, and the sample in the slot;
                           as long as asked for
+impedance                 the heater on at the highest temperature, as long as its
+                          equilibrium takes
+polarise                  ``output on``, at the voltage asked for
 van_der_pauw              ``output on`` and ``relays closed``
 step_height               ``scan dropped``, the sample
-light                     none: a power meter writes no reading down
+light, weigh              none: a power meter and a balance write no reading down
 ========================= =============================================================
 """
 
@@ -102,6 +105,17 @@ def _spin(told: Told, _everything: Sequence[Line], _speed: float) -> Trace:
 
 
 def _heat(told: Told, everything: Sequence[Line], speed: float) -> Trace:
+    return _held(told, everything, speed, told.act.parameters.get("duration", 0.0))
+
+
+def _spectra(told: Told, everything: Sequence[Line], speed: float) -> Trace:
+    return _held(told, everything, speed, told.act.parameters["equilibrium"])
+
+
+def _held(
+    told: Told, everything: Sequence[Line], speed: float, duration: float
+) -> Trace:
+    """Return whether the act's temperature was set for ``duration`` lab seconds."""
     wanted = told.act.parameters
     until = _until(told)
     began = told.act.sent or 0.0
@@ -123,8 +137,7 @@ def _heat(told: Told, everything: Sequence[Line], speed: float) -> Trace:
         hot += until - since
     if hot <= 0.0:
         return Trace.NONE
-    long = hot * speed >= TIME * wanted.get("duration", 0.0)
-    return Trace.WHOLE if long else Trace.PART
+    return Trace.WHOLE if hot * speed >= TIME * duration else Trace.PART
 
 
 def _until(told: Told) -> float:
@@ -138,6 +151,13 @@ def _probe(told: Told, _everything: Sequence[Line], _speed: float) -> Trace:
     if on and closed:
         return Trace.WHOLE
     return Trace.PART if on or closed else Trace.NONE
+
+
+def _polarise(told: Told, _everything: Sequence[Line], _speed: float) -> Trace:
+    wanted = told.act.parameters["voltage"]
+    on = told.having("output on", function="VOLT")
+    near = any(math.isclose(line.facts["level"], wanted, rel_tol=0.01) for line in on)
+    return Trace.WHOLE if near else Trace.NONE
 
 
 def _scan(told: Told, everything: Sequence[Line], _speed: float) -> Trace:
@@ -160,6 +180,8 @@ _CHECKS: dict[str, Callable[[Told, Sequence[Line], float], Trace]] = {
     "heat": _heat,
     "reach": _heat,
     "hold": _heat,
+    "impedance": _spectra,
+    "polarise": _polarise,
     "van_der_pauw": _probe,
     "step_height": _scan,
 }

@@ -29,8 +29,8 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "poured": ("dispense", "rinse"),
     "spinning": ("spin",),
     "spun": ("spin",),
-    "heater on": ("heat", "reach", "hold"),
-    "output on": ("van_der_pauw",),
+    "heater on": ("heat", "reach", "hold", "impedance", "polarise"),
+    "output on": ("van_der_pauw", "polarise"),
     "relays closed": ("van_der_pauw",),
 }
 """Events that nothing but an act may cause → the operations that cause them.

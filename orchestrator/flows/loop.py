@@ -24,7 +24,6 @@ from orchestrator.campaign import (
     Stop,
     Trial,
     draining,
-    fold,
     next_action,
     rules_of,
 )
@@ -37,6 +36,7 @@ from orchestrator.flows.artifacts import Board
 from orchestrator.flows.counter import Counter, waits_for_prefect
 from orchestrator.flows.story import line_of
 from orchestrator.flows.watch import Heartbeat, overruns
+from orchestrator.fold import fold
 from orchestrator.learning import Failed, Learned, Repeated, learn
 from orchestrator.ledger import Event, Ledger
 from orchestrator.recipes import compile_recipe

@@ -34,8 +34,9 @@ from prefect.runner._starter_engine import EngineCommandStarter
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
-from orchestrator.campaign import Progress, fold
+from orchestrator.campaign import Progress
 from orchestrator.flows.campaign import campaign
+from orchestrator.fold import fold
 from orchestrator.ledger import Ledger
 from orchestrator.processes import die_with_parent
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.campaign import Progress, Trial, fold
+from orchestrator.campaign import Progress, Trial
 from orchestrator.errors import Refused
+from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import Measurement
 from planners.data import Estimate, Objective

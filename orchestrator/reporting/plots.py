@@ -125,7 +125,7 @@ def best_so_far(history: History) -> Figure:
     if initial:
         axes.axvspan(0.4, initial + 0.5, color="#f1f3f5", zorder=0)
         axes.text(
-            0.6, 0.985, "initial design", color=FAINT, fontsize=8, va="top",
+            0.6, 1.01, "initial design", color=FAINT, fontsize=8, va="bottom",
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
     axes.set_xlim(0.4, max(len(numbers), 1) + 0.6)

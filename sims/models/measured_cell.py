@@ -41,8 +41,7 @@ def cell_before(
 ) -> tuple[Callable[[], Cell | None], Callable[[], float]]:
     """Return what gives the cell before an instrument, and its temperature in degC.
 
-    The cell in a slot is what the world's ``cell_in(slot)`` says, or, where the world
-    cannot say, the attribute ``cell`` of the sample that lies there.
+    A cell that the bench file fixes comes before the one in the slot.
     """
     where = f"instruments.{name}.cell"
     slot = settings.get("slot")
@@ -57,15 +56,9 @@ def cell_before(
     world = bench.world
     world.slot(place)
 
-    def in_slot() -> Cell | None:
-        if hasattr(world, "cell_in"):
-            found: Cell | None = world.cell_in(place)
-            return found
-        return getattr(world.sample_at(place), "cell", None)
-
     if "cell" in settings:
         return lambda: fixed, lambda: world.slot(place).temperature
-    return in_slot, lambda: world.slot(place).temperature
+    return lambda: world.cell_in(place), lambda: world.slot(place).temperature
 
 
 def fixed_cell(spec: Any, where: str, rng: np.random.Generator) -> Cell | None:

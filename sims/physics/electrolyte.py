@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from sims.physics.cell import GROWTH, Assembly, Cell
+from sims.physics.chronicle import ROOM, Chronicle
 from sims.physics.ion_transport import Additive, Mixture, Polymer, Salt
 from sims.physics.laboratory import Shared
 from sims.physics.noise import Noise
 from sims.physics.puddle import vapour_pressure
 
-ROOM = 25.0
 WARM = 28.0
 """degC of a place from which on nitrogen flows over it: that is the dryer."""
 SKIN = 0.3
@@ -168,7 +168,7 @@ class ElectrolyteLaboratory(Shared):
         return Electrolyte(name, self, rng)
 
 
-class Electrolyte:
+class Electrolyte(Chronicle):
     """One cup with an electrode disc, and what has been done to it.
 
     Parameters
@@ -184,6 +184,7 @@ class Electrolyte:
     def __init__(
         self, name: str, lab: ElectrolyteLaboratory, rng: np.random.Generator
     ) -> None:
+        super().__init__()
         self.name = name
         self.lab = lab
         self._hand, _ = rng.spawn(2)
@@ -197,9 +198,6 @@ class Electrolyte:
         self._bubbles, self._gives, self._part = uniform[1], uniform[2], uniform[3]
         self._loose = uniform[4] < lab.loose
         self._assembly = Assembly.drawn(self._hand)
-        self.at = 0.0
-        self.history: list[dict[str, Any]] = []
-        self.flaws: tuple[str, ...] = ()
         self.solutes: dict[str, float] = {}
         self.solvent = 0.0
         self._void = 0.0  # part of the film that bubbles are
@@ -210,7 +208,7 @@ class Electrolyte:
     def pour(self, parts: Mapping[str, float], at: float) -> None:
         """Pour so many µL of each stock into the cup; what it cannot hold is lost."""
         self._catch_up(at)
-        self._note(at, "pour", parts={n: round(v, 3) for n, v in parts.items()})
+        self.note(at, "pour", parts={n: round(v, 3) for n, v in parts.items()})
         noise = self.lab.noise
         for name, volume in parts.items():
             first, second = (float(z) for z in self._hand.standard_normal(2))
@@ -226,7 +224,7 @@ class Electrolyte:
     def spin(self, rpm: float, seconds: float, at: float) -> None:
         """Spin it: a cup holds what is in it."""
         self._catch_up(at)
-        self._note(at, "spin", rpm=round(rpm, 1), seconds=round(seconds, 2))
+        self.note(at, "spin", rpm=round(rpm, 1), seconds=round(seconds, 2))
 
     def advance(self, to: float, temperature: float) -> None:
         """Let time pass until ``to`` at so many degC."""
@@ -236,7 +234,7 @@ class Electrolyte:
         hot = temperature + self._place * (temperature - ROOM) / 100.0
         self._boil_up(hot)
         self._dry(seconds, hot)
-        self._note_heat(to, temperature)
+        self.note_heat(to, temperature)
         self.at = to
 
     def polarised(self) -> None:
@@ -392,25 +390,10 @@ class Electrolyte:
     def _flawed(self, why: str) -> None:
         if why not in self.flaws:
             self.flaws = (*self.flaws, why)
-            self._note(self.at, why)
+            self.note(self.at, why)
 
     def _catch_up(self, at: float) -> None:
         self.advance(at, ROOM)
-
-    def _note_heat(self, to: float, temperature: float) -> None:
-        """Write a stay on something hot as one event, however it was cut."""
-        if temperature < ROOM + 10.0:
-            return
-        if self.history and self.history[-1]["event"] == "heat":
-            stay = self.history[-1]
-            stay["until"] = round(to, 3)
-            stay["peak"] = max(stay["peak"], round(temperature, 1))
-        else:
-            peak = round(temperature, 1)
-            self._note(self.at, "heat", until=round(to, 3), peak=peak)
-
-    def _note(self, at: float, event: str, **facts: Any) -> None:
-        self.history.append({"at": round(at, 3), "event": event, **facts})
 
 
 def _most(parts: Mapping[str, float]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sims.physics import film, treatment
+from sims.physics.chronicle import ROOM, Chronicle
 from sims.physics.failures import anneal_minutes
 from sims.physics.film import FilmState
 from sims.physics.laboratory import Laboratory
@@ -21,8 +22,6 @@ from sims.physics.noise import Luck
 from sims.physics.puddle import Puddle
 from sims.physics.spin_coating import dry_thickness, thinned
 
-ROOM = 25.0
-"""degC."""
 LONGEST_STEP = 5.0
 """s, while liquid lies on the film."""
 PERCOLATION = 0.6
@@ -45,7 +44,7 @@ class _Order:
         return treatment.join(self.soaked * exp(-self.annealed), self.dried)
 
 
-class Sample:
+class Sample(Chronicle):
     """One substrate with what has been done to it.
 
     Parameters
@@ -59,13 +58,11 @@ class Sample:
     """
 
     def __init__(self, name: str, lab: Laboratory, rng: np.random.Generator) -> None:
+        super().__init__()
         self.name = name
         self.lab = lab
         self.luck = Luck.draw(lab.noise, rng)
         self._hand, self._probe = rng.spawn(2)
-        self.at = 0.0
-        self.history: list[dict[str, Any]] = []
-        self.flaws: tuple[str, ...] = ()
         self.bad_contact: int | None = None
         self.puddle = Puddle(lab.air)
         self._order = _Order()
@@ -89,7 +86,7 @@ class Sample:
         """
         self._catch_up(at)
         volumes = {name: self._pipetted(v) for name, v in parts.items() if v > 0.0}
-        self._note(at, "pour", parts={n: round(v, 3) for n, v in parts.items()})
+        self.note(at, "pour", parts={n: round(v, 3) for n, v in parts.items()})
         ink = volumes.pop("ink", 0.0)
         if ink > 0.0:
             self._coat(ink, at)
@@ -112,7 +109,7 @@ class Sample:
     def spin(self, rpm: float, seconds: float, at: float) -> None:
         """Spin it; ``at`` is when it came to rest."""
         self._catch_up(at)
-        self._note(at, "spin", rpm=round(rpm, 1), seconds=round(seconds, 2))
+        self.note(at, "spin", rpm=round(rpm, 1), seconds=round(seconds, 2))
         if rpm <= 0.0 or seconds <= 0.0:
             return
         self.puddle.shed()
@@ -147,7 +144,7 @@ class Sample:
             else:
                 self._bake(seconds, hot)
                 break
-        self._note_heat(to, temperature)
+        self.note_heat(to, temperature)
         self.at = to
 
     def touch(self, rng: np.random.Generator | None = None) -> None:
@@ -354,7 +351,7 @@ class Sample:
 
     def _flawed(self, why: str) -> None:
         self.flaws = (*self.flaws, why)
-        self._note(self.at, why)
+        self.note(self.at, why)
 
     def _pipetted(self, volume: float) -> float:
         noise = self.lab.noise
@@ -364,21 +361,6 @@ class Sample:
 
     def _catch_up(self, at: float) -> None:
         self.advance(at, ROOM)
-
-    def _note_heat(self, to: float, temperature: float) -> None:
-        """Write a stay on something hot as one event, however it was cut."""
-        if temperature < ROOM + 10.0:
-            return
-        if self.history and self.history[-1]["event"] == "heat":
-            stay = self.history[-1]
-            stay["until"] = round(to, 3)
-            stay["peak"] = max(stay["peak"], round(temperature, 1))
-        else:
-            peak = round(temperature, 1)
-            self._note(self.at, "heat", until=round(to, 3), peak=peak)
-
-    def _note(self, at: float, event: str, **facts: Any) -> None:
-        self.history.append({"at": round(at, 3), "event": event, **facts})
 
 
 DROP = 3e-5

@@ -13,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.campaign import Progress, fold
+import pytest
+
+from orchestrator.campaign import Progress
+from orchestrator.fold import fold
 from orchestrator.ledger import Event, Ledger
 from orchestrator.station.acts import ActLedger
 
@@ -92,7 +95,11 @@ class Launched:
         return now
 
     def wait(self, timeout: float = 120.0) -> int:
-        code = self.process.wait(timeout)
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            asked = [one.text for one in self.progress.questions.values()]
+            pytest.fail(f"not over, open questions {asked}: {self.output.read_text()}")
         self._file.close()
         return code
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,18 @@ import pytest
 from bluesky import RunEngine
 from bluesky.preprocessors import run_wrapper
 
-from instruments import cavro_pump, grbl_gantry, ika_hotplate, odrive_spin_coater
+from instruments import (
+    cavro_pump,
+    eurotherm_3216,
+    grbl_gantry,
+    ika_hotplate,
+    julabo,
+    mettler_balance,
+    odrive_spin_coater,
+)
 from instruments.clock import Clock
 from instruments.device import Instrument
+from tests.conftest import RunningBench
 
 ROOT = Path(__file__).parents[2]
 SPEED = 200.0
@@ -37,8 +47,7 @@ class BenchOnPtys:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def device(self, name: str) -> Instrument:
-        kind, settings = MAKERS[name]
-        return kind(name, port=self.port(name), settings=settings, clock=Clock(SPEED))
+        return made(name, self.port(name))
 
 
 MAKERS: dict[str, tuple[type[Instrument], Any]] = {
@@ -58,23 +67,55 @@ MAKERS: dict[str, tuple[type[Instrument], Any]] = {
         ika_hotplate.Hotplate,
         ika_hotplate.HotplateSettings("C-MAG HS7", 200.0),
     ),
+    # On the bench of `test_serial_devices`:
+    "oven": (
+        eurotherm_3216.TemperatureController,
+        eurotherm_3216.EurothermSettings(200.0, settling_time=60.0),
+    ),
+    "chiller": (
+        julabo.Circulator,
+        julabo.CirculatorSettings("JULABO CF31", 150.0, -20.0, watchdog=1200.0),
+    ),
+    "balance": (
+        mettler_balance.Balance,
+        mettler_balance.BalanceSettings("XS205DU", 0.05),
+    ),
 }
+
+
+def made(name: str, port: str, settings: Any = None, speed: float = SPEED) -> Any:
+    """Return a device on a port, with its usual settings unless others are given."""
+    kind, usual = MAKERS[name]
+    return kind(name, port=port, settings=settings or usual, clock=Clock(speed))
+
+
+def unplugged(name: str) -> Any:
+    """A device whose port does not exist: any byte would be a `LinkError`."""
+    return made(name, "/dev/nowhere")
+
+
+@contextmanager
+def running(
+    file: Path, directory: Path, speed: float = SPEED
+) -> Iterator[RunningBench]:
+    """A bench in a process of its own, ready."""
+    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
+    with subprocess.Popen(
+        [*words, "--speed", str(speed)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert any(line.strip() == "ready" for line in process.stdout)
+            yield RunningBench(directory, process)
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchOnPtys]:
     directory = tmp_path_factory.mktemp("bench")
-    file = ROOT / "lab_configs" / "sim_bench" / "bench.yaml"
-    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
-    with subprocess.Popen(
-        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert any(line.strip() == "ready" for line in process.stdout)
-            yield BenchOnPtys(directory)
-        finally:
-            process.kill()
+    with running(ROOT / "lab_configs" / "sim_bench" / "bench.yaml", directory):
+        yield BenchOnPtys(directory)
 
 
 @pytest.fixture

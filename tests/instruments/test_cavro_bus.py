@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from instruments.cavro_client import CavroClient
 from instruments.cavro_framing import Oem
-from instruments.cavro_pump import CavroClient, Pump, PumpSettings
+from instruments.cavro_pump import Pump, PumpSettings
 from instruments.clock import Clock
 from instruments.errors import (
     BadReply,
@@ -30,7 +29,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.lab import build_devices
 from tests.conftest import RunningBench
 from tests.instruments.cable import Cable, dropped, garbled
-from tests.instruments.conftest import ROOT
+from tests.instruments.conftest import running
 from tests.instruments.peer import Peer
 from tests.instruments.test_transcripts import playing, settles
 from tests.orchestrator.lab_files import LabFiles
@@ -167,16 +166,8 @@ def pumps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBench]:
     directory = tmp_path_factory.mktemp("pumps")
     file = directory / "bench.yaml"
     file.write_text(yaml.safe_dump(SPEC, sort_keys=False))
-    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
-    with subprocess.Popen(
-        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert any(line.strip() == "ready" for line in process.stdout)
-            yield RunningBench(directory, process)
-        finally:
-            process.kill()
+    with running(file, directory, SPEED) as bench:
+        yield bench
 
 
 def moves(bench: RunningBench, name: str) -> list[tuple[str, float]]:

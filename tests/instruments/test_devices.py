@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,17 +17,11 @@ from instruments.grbl_gantry import Gantry, GantrySettings
 from instruments.ika_hotplate import Hotplate, HotplateSettings
 from instruments.odrive_spin_coater import SpinCoater, SpinCoaterSettings
 from instruments.orders import Hold, Spin
-from tests.instruments.conftest import MAKERS, BenchOnPtys
+from tests.instruments.conftest import MAKERS, BenchOnPtys, made, unplugged
 from tests.instruments.peer import Peer
 from tests.instruments.test_transcripts import settles
 
 Open = Callable[[str], Any]
-
-
-def unplugged(name: str) -> Any:
-    """A device whose port does not exist: any byte would be a `LinkError`."""
-    kind, settings = MAKERS[name]
-    return kind(name, port="/dev/nowhere", settings=settings, clock=Clock())
 
 
 @pytest.mark.parametrize(
@@ -43,6 +38,13 @@ def unplugged(name: str) -> Any:
         ("spin_coater", "spin", Spin(900, 1000, float("inf")), "duration inf s"),
         ("anneal_plate", "temperature", 30.0, "below the safety circuit"),
         ("anneal_plate", "held", Hold(-80.0, -1.0), "temperature -80 degC|duration"),
+        ("oven", "temperature", 200.1, "200.1 degC is outside 0 to 200 degC"),
+        ("oven", "temperature", float("nan"), "temperature nan degC"),
+        ("oven", "held", Hold(-1.0, 5.0), "-1 degC is outside 0 to 200 degC"),
+        ("chiller", "temperature", 151.0, "151 degC is outside -20 to 150 degC"),
+        ("chiller", "held", Hold(20.0, -1.0), "duration -1 s is outside"),
+        ("chiller", "running", 2, "running 2 is neither 1 nor 0"),
+        ("balance", "origin", "tara", "'tara' is not one of zero, tare, gross"),
     ],
 )
 def test_a_value_beyond_a_limit_is_refused_before_the_first_byte(
@@ -77,7 +79,7 @@ def test_a_reading_is_not_set() -> None:
 
 def test_every_instrument_says_who_it_is(bench: BenchOnPtys) -> None:
     models = {}
-    for name in MAKERS:
+    for name in ("gantry", "pump", "spin_coater", "anneal_plate"):
         device = bench.device(name)
         models[name] = device.connect().model
         device.disconnect()
@@ -130,6 +132,30 @@ def test_a_move_ends_where_it_should(open_device: Open) -> None:
     gantry.gripper.set("closed").wait()
     assert gantry.gripper.get() == "closed"
     gantry.gripper.set("open").wait()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.1, 0.3])
+def test_a_gripper_that_is_stopped_ends_what_it_was_told_and_says_so(
+    bench: BenchOnPtys, after: float
+) -> None:
+    settings = GantrySettings((500.0, 400.0, 100.0), grip_time=0.5)
+    gantry = Gantry(
+        "gantry", port=bench.port("gantry"), settings=settings, clock=Clock()
+    )
+    gantry.connect()
+    gantry.prepare()
+    status = gantry.gripper.set("closed")
+    assert settles(lambda: gantry.client.gripper() == "closed")
+    time.sleep(after)
+    gantry.stop()
+    assert gantry.survey()["gripper"] == "closed"
+    with contextlib.suppress(Stopped):
+        status.wait(timeout=5)
+    gantry.stop()
+    assert gantry.survey()["gripper"] == "closed"
+    gantry.prepare()
+    assert gantry.gripper.get() == "closed"
+    gantry.disconnect()
 
 
 def test_a_gantry_stopped_in_mid_move_is_held_then_reset_and_can_be_prepared(
@@ -213,14 +239,15 @@ SAFE = {
     "pump": b"/1T\r",
     "spin_coater": b"requested_state 1\n",
     "anneal_plate": b"STOP_1 \r\nSTOP_4 \r\n",
+    "oven": 2 * b"\x01\x06\x00\xc7\x00\x01\xf9\xf7",  # register 199: standby
+    "chiller": 2 * b"out_mode_05 0\r",
 }
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", SAFE)
 def test_stopping_does_not_wait_for_a_question_that_is_not_answered(name: str) -> None:
-    kind, settings = MAKERS[name]
     with Peer() as peer:
-        device = kind(name, port=peer.path, settings=settings, clock=Clock())
+        device = made(name, peer.path, speed=1.0)
         device.link.timeout = 30.0
         device.link.open()
 
@@ -245,8 +272,7 @@ def test_a_cable_pulled_in_mid_move_fails_the_status_with_a_link_error() -> None
         return b"<Run|MPos:0.000,0.000,0.000>\r\n" if came == b"?" else b"ok\r\n"
 
     with Peer(grbl) as peer:
-        kind, settings = MAKERS["gantry"]
-        gantry: Any = kind("gantry", port=peer.path, settings=settings, clock=Clock())
+        gantry = made("gantry", peer.path, speed=1.0)
         gantry.link.open()
         status = gantry.at.set((-1.0, -1.0, -1.0))
         assert settles(lambda: peer.heard.count(b"?") > 2)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +20,7 @@ from instruments.keysight_e4980a import AnalyserSettings, ImpedanceAnalyser
 from instruments.link import Link
 from sims.physics.cell import Cell
 from sims.physics.conduction import Arrhenius, Plain
-from tests.conftest import HOUSE
+from tests.instruments.conftest import running
 from tests.instruments.peer import Peer
 from tests.instruments.test_scpi_drivers import answering, linked, part, script
 
@@ -286,16 +284,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("bench")
     spec = directory / "bench.yaml"
     spec.write_text(BENCH.replace("CELL", FILM))
-    words = [sys.executable, "-m", "sims", str(spec), "--dir", str(directory)]
-    with subprocess.Popen(
-        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=HOUSE
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert any(line.strip() == "ready" for line in process.stdout)
-            yield directory
-        finally:
-            process.kill()
+    with running(spec, directory, SPEED):
+        yield directory
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +29,7 @@ from instruments.plans.evidence import infuse as judge
 from instruments.plans.infuse import infuse
 from tests.conftest import RunningBench
 from tests.instruments.cable import Cable, dropped, garbled
-from tests.instruments.conftest import ROOT
+from tests.instruments.conftest import running
 from tests.instruments.peer import Peer
 from tests.instruments.test_transcripts import playing, settles
 from tests.transcripts import Line, sections
@@ -166,16 +164,8 @@ def pumps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBench]:
     directory = tmp_path_factory.mktemp("pumps")
     file = directory / "bench.yaml"
     file.write_text(yaml.safe_dump({"instruments": {"syringe_pump": ENTRY}}))
-    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
-    with subprocess.Popen(
-        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert any(line.strip() == "ready" for line in process.stdout)
-            yield RunningBench(directory, process)
-        finally:
-            process.kill()
+    with running(file, directory, SPEED) as bench:
+        yield bench
 
 
 @pytest.fixture

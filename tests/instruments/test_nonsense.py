@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instruments.cavro_pump import CavroClient
+from instruments.cavro_client import CavroClient
 from instruments.e4980a_client import E4980aClient
 from instruments.errors import InstrumentError
 from instruments.eurotherm_3216 import EurothermClient
@@ -22,7 +22,7 @@ from instruments.keithley_2700 import Keithley2700Client
 from instruments.link import Link
 from instruments.mettler_balance import MtSicsClient
 from instruments.new_era_pump import NewEraClient
-from instruments.odrive_spin_coater import ODriveClient, checksum
+from instruments.odrive_client import ODriveClient, checksum
 from instruments.relay import RelayClient
 from instruments.thorlabs_pm100 import Pm100Client
 from tests.instruments.peer import Peer

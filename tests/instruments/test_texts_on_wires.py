@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instruments.cavro_pump import CavroClient, Pump, PumpSettings
+from instruments.cavro_client import CavroClient
+from instruments.cavro_pump import Pump, PumpSettings
 from instruments.clock import Clock
 from instruments.errors import InstrumentError, Rejected
 from instruments.framing import plain
@@ -24,7 +25,7 @@ from instruments.ika_hotplate import IkaClient
 from instruments.julabo import JulaboClient
 from instruments.link import Link
 from instruments.mettler_balance import MtSicsClient
-from instruments.odrive_spin_coater import ODriveClient
+from instruments.odrive_client import ODriveClient
 from instruments.plans.dispense import dispense
 from instruments.plans.places import Place, Portion
 from instruments.scpi import Scpi

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from instruments.cavro_pump import CavroClient
+from instruments.cavro_client import CavroClient
 from instruments.errors import DeviceError, Fault, LinkTimeout, Rejected, Restarted
 from instruments.framing import DtAnswer
 from instruments.grbl_gantry import GrblClient
 from instruments.ika_hotplate import IkaClient
 from instruments.link import Link
-from instruments.odrive_spin_coater import ODriveClient, checksum
+from instruments.odrive_client import ODriveClient, checksum
 from tests.instruments.peer import Peer
 from tests.transcripts import Line, sections
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,7 +31,7 @@ from instruments.plans.spin import spin
 from instruments.relay import RelayClient, Vacuum, VacuumSettings
 from tests.conftest import RunningBench
 from tests.instruments.cable import Cable, dropped, garbled
-from tests.instruments.conftest import ROOT
+from tests.instruments.conftest import ROOT, running
 from tests.instruments.peer import Peer
 from tests.instruments.test_transcripts import playing, settles
 from tests.transcripts import sections
@@ -188,16 +186,8 @@ def chucks(
     }
     file = directory / "bench.yaml"
     file.write_text(yaml.safe_dump(spec))
-    words = [sys.executable, "-m", "sims", str(file), "--dir", str(directory)]
-    with subprocess.Popen(
-        [*words, "--speed", str(SPEED)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert any(line.strip() == "ready" for line in process.stdout)
-            yield RunningBench(directory, process), iter(numbers)
-        finally:
-            process.kill()
+    with running(file, directory, SPEED) as bench:
+        yield bench, iter(numbers)
 
 
 @pytest.fixture

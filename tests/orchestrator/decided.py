@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.campaign import Progress, Propose, fold, next_action
+from orchestrator.campaign import Progress, Propose, next_action
 from orchestrator.config.read_campaign import load_campaign
+from orchestrator.fold import fold
 from orchestrator.lab import build_planner
 from orchestrator.launcher import Options, begin
 from orchestrator.ledger import Event, Ledger

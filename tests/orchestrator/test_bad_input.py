@@ -135,7 +135,7 @@ WRONG = {
         "stations.treat.slots[0]", "anneal", "belongs to station anneal already",
     ),
     "unknown instrument": (
-        "lab.yaml", "instruments: [spin_coater]", "instruments: {spin_coater: spin_coatr}",
+        "lab.yaml", "instruments: [spin_coater, vacuum]", "instruments: {spin_coater: spin_coatr}",
         "stations.coater.instruments.spin_coater", "spin_coatr", "did you mean spin_coater",
     ),
     "role that the plan does not have": (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.campaign import fold
 from orchestrator.flows.artifacts import ROWS, drawings, kept
+from orchestrator.fold import fold
 from tests.orchestrator.fake_campaign import fake_campaign
 
 

@@ -25,10 +25,10 @@ from orchestrator.campaign import (
     Rules,
     Stop,
     Wait,
-    fold,
     next_action,
 )
 from orchestrator.dispatch import ready
+from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import TrialStatus
 from tests.orchestrator.virtual_lab import ARM, FLOOR, RECIPE, VirtualLab

@@ -148,6 +148,26 @@ def test_a_refused_act_has_failed_its_trial() -> None:
     assert settle(lab, one) == ["step.failed", "trial.failed"]
 
 
+def test_a_look_that_was_refused_is_tried_once_more() -> None:
+    lab, action = at("probe")
+    refused = {"fault": FaultClass.REJECTED}
+    one = record(action, ActState.FAILED, Outcome.DID_NOT, **refused)
+    assert settle(lab, one) == ["step.failed", "step.repeated"]
+    again = at_probe_again(lab)
+    one = record(again, ActState.FAILED, Outcome.DID_NOT, **refused)
+    assert settle(lab, one)[-1] == "trial.failed"
+
+
+def at_probe_again(lab: VirtualLab) -> str:
+    """Let the sample be lifted and put down; return the act of its second look."""
+    while True:
+        (one,) = lab.ready()
+        action = lab.begin(one)
+        if one.step.name == "probe":
+            return action
+        lab.end(action)
+
+
 def test_half_an_act_costs_its_sample_and_not_its_trial() -> None:
     lab, action = at("anneal")
     kinds = settle(lab, record(action, ActState.LOST, Outcome.PARTLY))

@@ -97,12 +97,16 @@ def test_an_unknown_unit_is_named() -> None:
         units.parse("5 secnds", "s")
 
 
+PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
 @given(st.floats(1e-6, 1e9), st.floats(1e-3, 0.3))
 def test_what_is_shown_differs_by_less_than_the_uncertainty(
     value: float, relative: float
 ) -> None:
     shown = units.show(value, "S/cm", value * relative)
-    read = float(shown.split("±")[0].replace(" ", ""))
+    power = shown.partition("·10")[2].split(" ")[0].translate(PLAIN)
+    read = float(shown.split("±")[0].strip("( ").replace(" ", "") + f"e{power or 0}")
     assert abs(read - value) <= 0.06 * value * relative
 
 

@@ -17,8 +17,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.archive.catalog import Catalog, open_catalog
-from orchestrator.archive.documents import journal_directory, journaled_run
-from orchestrator.archive.uploader import Uploader, pending, read_runs
+from orchestrator.archive.documents import (
+    complete_runs,
+    journal_directory,
+    journaled_run,
+)
+from orchestrator.archive.uploader import Uploader, read_runs
 from orchestrator.records import Document
 from tests.orchestrator.fake_campaign import run_documents, write_run
 
@@ -49,6 +53,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def catalog(data: Path) -> Iterator[Catalog]:
     with open_catalog(data) as catalog:
         yield catalog
+
+
+def pending(data: Path) -> int:
+    """Return how many ended runs the list of what was uploaded lacks."""
+    path = data / "tiled" / "uploaded.txt"
+    uploaded = path.read_text().split() if path.exists() else []
+    return len(complete_runs(data, uploaded))
 
 
 def test_a_run_comes_back_from_the_catalog_as_it_was_journaled(

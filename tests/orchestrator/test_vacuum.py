@@ -19,18 +19,13 @@ from tests.conftest import SIM_BENCH, RunningBench
 from tests.instruments.test_transcripts import settles
 from tests.orchestrator.lab_files import LabFiles
 
-VACUUM = "  vacuum: {driver: relay, port: ports/vacuum}\n  anneal_plate:\n"
+BOTH = "instruments: [spin_coater, vacuum]"
 SPIN = {"speed": 3000.0, "acceleration": 3000.0, "duration": 300.0}
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> LabFiles:
-    made = LabFiles.copied(tmp_path / "configs")
-    made.edit("lab.yaml", "  anneal_plate:\n", VACUUM)
-    made.edit(
-        "lab.yaml", "instruments: [spin_coater]", "instruments: [spin_coater, vacuum]"
-    )
-    return made
+    return LabFiles.copied(tmp_path / "configs")
 
 
 def test_chuck_and_vacuum_of_a_station_know_each_other(files: LabFiles) -> None:
@@ -45,17 +40,16 @@ def test_chuck_and_vacuum_of_a_station_know_each_other(files: LabFiles) -> None:
     assert plan.keywords["vacuum"] is devices["vacuum"]  # type: ignore[attr-defined]
 
 
-def test_a_station_without_a_vacuum_is_as_before(tmp_path: Path) -> None:
-    lab = load_lab(LabFiles.copied(tmp_path).path("lab.yaml"))
+def test_a_station_can_do_without_a_vacuum(files: LabFiles) -> None:
+    files.edit("lab.yaml", BOTH, "instruments: [spin_coater]")
+    lab = load_lab(files.path("lab.yaml"))
     assert signature("spin").roles == ("spin_coater",)
     assert signature("spin").optional == ("vacuum",)
     assert build_devices(lab, Clock())["spin_coater"]._vacuum is None
 
 
 def test_a_vacuum_where_nothing_spins_is_refused(files: LabFiles) -> None:
-    files.edit(
-        "lab.yaml", "instruments: [spin_coater, vacuum]", "instruments: [spin_coater]"
-    )
+    files.edit("lab.yaml", BOTH, "instruments: [spin_coater]")
     files.edit(
         "lab.yaml", "instruments: [power_meter]", "instruments: [power_meter, vacuum]"
     )
@@ -69,11 +63,6 @@ def test_an_emergency_stop_lets_the_chuck_run_out_before_it_lets_go(
 ) -> None:
     spec = yaml.safe_load(SIM_BENCH.read_text())
     spec["slots"]["chuck"]["substrates"] = 1
-    spec["instruments"]["vacuum"] = {
-        "panel": "relay",
-        "port": "ports/vacuum",
-        "vacuum": {1: "chuck"},
-    }
     file = tmp_path / "bench.yaml"
     file.write_text(yaml.safe_dump(spec, sort_keys=False))
     bench = start_bench(speed=50.0, spec=file)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.campaign import Progress, fold
+from orchestrator.campaign import Progress
 from orchestrator.dispatch import Floor, Ready, ready
+from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import MeasurementRule, Recipe, Step
 
@@ -15,8 +16,8 @@ ARM = "arm"
 FLOOR = Floor(ARM)
 
 
-def step(name: str, station: str, slot: str, **facts: Any) -> Step:
-    return Step(name, name, station, slot, {}, 10.0, **facts)
+def step(name: str, station: str, slot: str, operation: str = "", **facts: Any) -> Step:
+    return Step(name, operation or name, station, slot, {}, 10.0, **facts)
 
 
 RECIPE = Recipe(
@@ -33,7 +34,7 @@ RECIPE = Recipe(
         step("dry", "anneal", "anneal"),
         step("lamp", "optics", "optics", empty=True),
         step("light", "optics", "optics"),
-        step("probe", "probe", "probe"),
+        step("probe", "probe", "probe", "van_der_pauw"),
     ),
     measurements=(MeasurementRule("rs", "van_der_pauw", runs={"film": "probe"}),),
 )

@@ -139,7 +139,7 @@ def test_the_bench_takes_its_ports_away_when_it_ends(
 ) -> None:
     bench = start_bench()
     links = list((bench.directory / "ports").iterdir())
-    assert len(links) == 8
+    assert len(links) == 9
     bench.process.terminate()
     assert bench.process.wait(timeout=10) == 0
     assert not list((bench.directory / "ports").iterdir())

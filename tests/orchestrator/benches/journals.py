@@ -24,6 +24,9 @@ STATIONS = {
     "switch_matrix": "probe",
     "profilometer": "profilometer",
     "power_meter": "optics",
+    "balance": "balance",
+    "chamber": "cell",
+    "cell_meter": "cell",
 }
 Said = tuple[str, str, dict[str, Any]]
 """Instrument, event, facts."""
@@ -165,6 +168,22 @@ class Book:
         how = {"lasts": 6.0, **how}
         return self.act("heat", step, "anneal", "anneal", asked, *said, **how)
 
+    def weigh(self) -> ActRecord:
+        return self.act("weigh", "empty", "balance", "pan", {})
+
+    def spectra(self, *reached: float, **how: Any) -> ActRecord:
+        said = [("chamber", "heater on", {"set_temperature": one}) for one in reached]
+        asked = {"lowest": 30.0, "temperature": 60.0, "equilibrium": 10.0}
+        return self.act("impedance", "spectra", "cell", "cell", asked, *said, **how)
+
+    def polarise(self, *, volt: float = 0.01, **how: Any) -> ActRecord:
+        said = [
+            ("cell_meter", "output on", {"function": "VOLT", "level": volt}),
+            ("cell_meter", "output off", {}),
+        ]
+        asked = {"temperature": 60.0, "voltage": 0.01, "duration": 1200.0}
+        return self.act("polarise", "polarise", "cell", "cell", asked, *said, **how)
+
     def scan(self, **how: Any) -> ActRecord:
         self.line("profilometer", "scan started", sample="rack.1")
         self.line("profilometer", "scan dropped", sample="rack.1", file="scan_0001.csv")
@@ -194,6 +213,21 @@ def honest() -> Book:
     book.anneal()
     book.carry("stylus")
     book.learn(book.scan().run_uid)
+    book.observe()
+    book.carry("rack.1")
+    book.finish()
+    return book
+
+
+def electrolyte() -> Book:
+    """Return a campaign of the other line in which nothing is wrong."""
+    book = Book()
+    book.carry("pan")
+    book.learn(book.weigh().run_uid)
+    book.carry("cell")
+    book.learn(book.spectra(30.0, 45.0, 60.0).run_uid)
+    book.learn(book.polarise().run_uid)
+    book.learn(book.spectra().run_uid)  # it is at 60 degC already
     book.observe()
     book.carry("rack.1")
     book.finish()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
 from orchestrator.benches.accounting import Wrong, account, answer
 from orchestrator.station.acts import ActState
-from tests.orchestrator.benches.journals import Book, honest, without
+from tests.orchestrator.benches.journals import Book, electrolyte, honest, without
 
 CUT = {"state": ActState.SENT, "ledger": "step.failed"}
 
@@ -24,8 +25,9 @@ def only(book: Book, wrong: Wrong, text: str) -> None:
     assert text in one.text
 
 
-def test_an_honest_campaign_has_nothing_wrong() -> None:
-    assert found(honest()) == []
+@pytest.mark.parametrize("made", [honest, electrolyte])
+def test_an_honest_campaign_has_nothing_wrong(made: Callable[[], Book]) -> None:
+    assert found(made()) == []
 
 
 # -- repeated ------------------------------------------------------------------------
@@ -236,6 +238,26 @@ def test_an_act_marked_done_that_no_instrument_shows_is_unexplained(event: str) 
         wrong is Wrong.UNEXPLAINED and "is done, but its instruments show it" in text
         for wrong, text in found(without(honest(), event))
     )
+
+
+def test_a_cell_that_was_not_warm_or_not_polarised_is_not_done() -> None:
+    book = Book()
+    book.carry("cell")
+    book.learn(book.spectra(30.0, 45.0).run_uid)
+    book.learn(book.polarise(volt=0.02).run_uid)
+    assert [text for _, text in found(over(book))] == [
+        "spectra is done, but its instruments show it not at all",
+        "polarise is done, but its instruments show it not at all",
+    ]
+
+
+def test_a_cell_that_is_warmed_or_polarised_without_an_act_is_unexplained() -> None:
+    book = Book()
+    book.carry("pan")
+    book.line("chamber", "heater on", set_temperature=60.0)
+    book.line("cell_meter", "output on", function="VOLT", level=0.01)
+    texts = [text for _, text in found(over(book))]
+    assert texts == ["no act of the ledger explains this"] * 2
 
 
 def test_half_a_spin_or_half_a_volume_is_not_done() -> None:

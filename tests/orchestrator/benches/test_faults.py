@@ -42,39 +42,46 @@ from tests.orchestrator.benches.journals import Book
 
 ROOT = Path(__file__).parents[3]
 CAMPAIGN = ROOT / "lab_configs" / "pedot_pss" / "campaign.yaml"
-LAB = ROOT / "lab_configs" / "sim_bench"
-DRIVERS: dict[str, str] = {
-    name: one["driver"]
-    for name, one in yaml.safe_load((LAB / "lab.yaml").read_text())[
-        "instruments"
-    ].items()
-}
+LABS = [ROOT / "lab_configs" / name for name in ("sim_bench", "ion_conductor")]
 PUMP = Cell("cavro_pump", "pump", "drop", "reply", r"A\d+R", 2)
 HUNG = dataclasses.replace(PUMP, kind="busy", side="")
 
 
+def drivers(lab: Path) -> dict[str, str]:
+    instruments = yaml.safe_load((lab / "lab.yaml").read_text())["instruments"]
+    return {name: one["driver"] for name, one in instruments.items()}
+
+
+@pytest.fixture(params=LABS, ids=lambda lab: lab.name)
+def lab(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(yaml.safe_load((LAB / "bench.yaml").read_text()), tmp_path)
+def bench(lab: Path, tmp_path: Path) -> Bench:
+    return Bench(yaml.safe_load((lab / "bench.yaml").read_text()), tmp_path)
 
 
 # -- the cells -----------------------------------------------------------------------
 
 
-def test_a_driver_can_have_what_its_simulated_instrument_can(bench: Bench) -> None:
+def test_a_driver_can_have_what_its_simulated_instrument_can(
+    lab: Path, bench: Bench
+) -> None:
     assert set(KINDS) == set(sim_faults.KINDS)
     assert set(WIRE) == sim_faults.SIDED
     assert set(AWAY) == sim_faults.TIMED
     for name, panel in bench.instruments.items():
-        possible = {kind for kind in KINDS if can_have(DRIVERS[name], kind)}
+        possible = {kind for kind in KINDS if can_have(drivers(lab)[name], kind)}
         sim = sim_faults.applicable(type(panel))
         if name == "pump":  # our driver speaks in frames without a checksum
             sim -= {"wrong_checksum"}
         assert possible == sim, name
 
 
-def test_a_bench_accepts_the_rule_of_every_cell(bench: Bench) -> None:
-    every = cells(DRIVERS, KINDS, 1, thorough=True)
+def test_a_bench_accepts_the_rule_of_every_cell(lab: Path, bench: Bench) -> None:
+    every = cells(drivers(lab), KINDS, 1, thorough=True)
     rules = sim_faults.read_rules([c.rule(400.0) for c in every], "", bench.instruments)
     assert [(r.instrument, r.kind, r.after) for r in rules] == [
         (c.instrument, c.kind, c.after) for c in every
@@ -84,29 +91,33 @@ def test_a_bench_accepts_the_rule_of_every_cell(bench: Bench) -> None:
             assert rule.seconds == AWAY[cell.kind] * 400.0
 
 
-def test_every_driver_meets_every_kind_that_it_can() -> None:
-    every = cells(DRIVERS, KINDS, 1)
+def test_every_driver_meets_every_kind_that_it_can(lab: Path) -> None:
+    every = cells(drivers(lab), KINDS, 1)
     met = {(one.driver, one.kind) for one in every}
     assert met == {
         (driver, kind)
-        for driver in DRIVERS.values()
+        for driver in drivers(lab).values()
         for kind in KINDS
         if can_have(driver, kind)
     }
     assert {one.side for one in every if one.kind == "drop"} == {"command", "reply", ""}
-    assert len(cells(DRIVERS, KINDS, 1, thorough=True)) > len(every)
-    assert cells(DRIVERS, KINDS, 1) == every
+    assert len(cells(drivers(lab), KINDS, 1, thorough=True)) > len(every)
+    assert cells(drivers(lab), KINDS, 1) == every
 
 
-def test_a_command_is_one_that_the_driver_sends() -> None:
+def test_a_command_is_one_that_the_driver_sends(lab: Path) -> None:
     wire = "\n".join(path.read_text() for path in (ROOT / "tests/wire").glob("*.txt"))
     said = re.findall(r"^> (.*?)(?:\\[rn].*)?$", wire, re.MULTILINE)
     blocks = (text.partition(" *")[0].rpartition("*")[0] or text for text in said)
-    texts = {*said, *blocks}
+    # What a message of a relay says is its channel and its state.
+    frames = (
+        bytes.fromhex(text.replace("\\x", "")) for text in said if text[:4] == "\\xa0"
+    )
+    texts = {*said, *blocks, *(frame[1:3].hex() for frame in frames)}
     sources = "\n".join(
         path.read_text() for path in (ROOT / "instruments").glob("*.py")
     )
-    for driver in DRIVERS.values():
+    for driver in drivers(lab).values():
         for command in COMMANDS[driver]:
             found = any(re.fullmatch(command.pattern, text) for text in texts)
             word = re.split(r"[\\\[( .]", command.pattern.lstrip(":"))[0]
