@@ -13,12 +13,19 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
 from orchestrator import units
-from orchestrator.config.forms import Form, Name, ObjectiveForm, QuantityText, Text
+from orchestrator.config.forms import (
+    BoundsForm,
+    ChoiceForm,
+    Form,
+    Name,
+    ObjectiveForm,
+    Text,
+)
 from orchestrator.config.strict_yaml import Source, near, read, shown
 from orchestrator.errors import ConfigError
 from planners.data import (
@@ -40,20 +47,6 @@ class MoleculesForm(Form):
     molecules: Annotated[dict[Text, Text], Field(min_length=1)] | Text
 
 
-class NamesForm(Form):
-    """A choice among names."""
-
-    choice: Annotated[list[Text], Field(min_length=1)]
-
-
-class BoundsForm(Form):
-    """A quantity from one bound to another."""
-
-    low: QuantityText = Field(alias="from")
-    high: QuantityText = Field(alias="to")
-    scale: Literal["linear", "log"] = "linear"
-
-
 def _kind(value: object) -> str:
     keys = value if isinstance(value, dict) else {}
     return next((kind for kind in ("molecules", "choice") if kind in keys), "range")
@@ -61,7 +54,7 @@ def _kind(value: object) -> str:
 
 VariedForm = Annotated[
     Annotated[MoleculesForm, Tag("molecules")]
-    | Annotated[NamesForm, Tag("choice")]
+    | Annotated[ChoiceForm, Tag("choice")]
     | Annotated[BoundsForm, Tag("range")],
     Discriminator(_kind),
 ]
@@ -120,8 +113,8 @@ def read_problem(path: Path) -> Problem:
 
 def _parameter(source: Source, name: str, form: object) -> Parameter:
     where = ("space", name)
-    if isinstance(form, NamesForm):
-        return Choice(name, tuple(form.choice))
+    if isinstance(form, ChoiceForm):
+        return Choice(name, tuple(form.choice), form.ordered)
     if isinstance(form, MoleculesForm):
         if isinstance(form.molecules, str):
             return _molecules(name, source.path.parent / form.molecules)
@@ -135,7 +128,7 @@ def _parameter(source: Source, name: str, form: object) -> Parameter:
     except units.UnitError as error:
         text = f"{form.low} to {form.high}"
         raise source.refusal(where, text, str(error)) from None
-    return Real(name, low, high, unit, form.scale)
+    return Real(name, low, high, unit, form.scale, steps=form.steps)
 
 
 def _molecules(name: str, path: Path) -> Molecule:

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from planners.chemistry import descriptors, fingerprints, tanimoto
 from planners.data import Candidate
-from planners.space import Molecule, Space
+from planners.space import Choice, Molecule, Space
 
 COMPONENTS = 4
 """Principal components kept of the descriptors of a pool."""
@@ -110,6 +110,15 @@ def other(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(a[:, None] != b[None], float)
 
 
+def apart_in(count: int) -> Between:
+    """Return how far two places in an ordered list are apart: 1 from end to end."""
+
+    def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.asarray(((a[:, None] - b[None]) / max(count - 1, 1)) ** 2)
+
+    return between
+
+
 class Encoding:
     """The map between a space and points, and the distances between points.
 
@@ -128,7 +137,10 @@ class Encoding:
         for k, choice in enumerate(space.choices):
             if isinstance(choice, Molecule) and len(choice.options) > 1:
                 self.aspects += aspects(k, choice)
-            self.aspects.append(Aspect(choice.name, "identity", k, other))
+            unlike: Between = other
+            if isinstance(choice, Choice) and choice.ordered:
+                unlike = apart_in(len(choice.options))
+            self.aspects.append(Aspect(choice.name, "identity", k, unlike))
         self.names = [*self.real_names, *(aspect.name for aspect in self.aspects)]
 
     @property

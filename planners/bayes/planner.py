@@ -98,7 +98,8 @@ class BayesPlanner:
         self.seed = seed
         self.initial = initial
         self._encoding = Encoding(space)
-        self._pool = self._encoding.encode(space.pool)
+        self._listed = space.listed(COMBINATIONS)
+        self._pool = self._encoding.encode(self._listed)
 
     def propose(
         self,
@@ -172,7 +173,7 @@ class BayesPlanner:
         card["surrogate"] = model_card(surrogate, encoding.names, self.objective)
         card["fallback"] = surrogate.fallback or None
         r = len(encoding.real_names)
-        among = self._pool if self.space.pool else self._labels(told, base[:seen, r:])
+        among = self._pool if self._listed else self._labels(told, base[:seen, r:])
         rows = torch.arange(len(among))
         return Fitted(base, seen, len(failed), surrogate, success, among, rows)
 
@@ -229,13 +230,13 @@ class BayesPlanner:
     ) -> Iterator[tuple[float, Candidate]]:
         """Yield candidates and their scores, best first."""
         r = len(self._encoding.real_names)
-        if self.space.pool:
+        if self._listed:
             value = in_chunks(score, fitted.among)
             order = value.argsort(descending=True, stable=True)
             found = zip(value[order].tolist(), fitted.rows[order].tolist(), strict=True)
             self._shorten(fitted, order)
             for log_gain, row in found:
-                yield log_gain, self.space.pool[row]
+                yield log_gain, self._listed[row]
             return
         best = fitted.surrogate.process.y[0].argsort(descending=True, stable=True)
         known = fitted.base[best[:BEST], :r].clamp(0.0, 1.0)
@@ -285,12 +286,12 @@ class BayesPlanner:
         Every combination comes once before any comes again, in an order that the seed
         shuffles. Of a pool, the next row of a shuffled list.
         """
-        if self.space.pool:
-            order = np.random.default_rng(self.seed).permutation(len(self.space.pool))
-            for candidate in (self.space.pool[int(row)] for row in order):
+        if self._listed:
+            order = np.random.default_rng(self.seed).permutation(len(self._listed))
+            for candidate in (self._listed[int(row)] for row in order):
                 if candidate not in asked:
                     return candidate
-            raise SpaceExhausted(f"space: all {len(order)} of the pool were asked for")
+            raise SpaceExhausted(f"space: all {len(order)} candidates were asked for")
         sizes = [len(choice.options) for choice in self.space.choices]
         count = math.prod(sizes)
         deck, place = divmod(index, count)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-LENGTH = (1.0, 1.0)
+LENGTH = (0.0, 1.0)
 """Prior of the log lengthscale, to which half of the log number of aspects is added."""
 
 NOISE = (-4.0, 1.0)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
@@ -108,3 +109,38 @@ def test_a_bound_without_a_unit_is_refused_by_its_line(space: Path) -> None:
     space.write_text(space.read_text().replace('"60 degC"', '"60"'))
     with pytest.raises(ConfigError, match=r"space.yaml:8: space.temperature: .*unit"):
         read_problem(space)
+
+
+def test_numbers_in_steps_are_all_proposed_before_there_is_nothing_left(
+    tmp_path: Path,
+) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text(
+        "space:\n"
+        '  cycles: {from: "1 count", to: "3 count", steps: 2}\n'
+        "  grade: {choice: [coarse, fine], ordered: true}\n"
+        "objectives: {hardness: {unit: GPa, direction: maximise}}\n"
+    )
+    table = tmp_path / "observed.csv"
+    table.write_text(
+        "cycles [count],grade,hardness [GPa]\n1,coarse,1\n3,coarse,2\n1,fine,1.5\n"
+    )
+
+    def propose(n: int) -> Result:
+        return CliRunner().invoke(
+            app, ["propose", str(space), str(table), "-n", str(n)]
+        )
+
+    done = propose(3)
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(io.StringIO(done.output)))
+    assert {(row["cycles [count]"], row["grade"]) for row in rows} == {
+        ("2", "coarse"),
+        ("2", "fine"),
+        ("3", "fine"),
+    }
+    assert rows[0]["reason"] == "expected gain"
+    assert "all 6 candidates were asked for" in str(propose(4).exception)
+    table.write_text("cycles [count],grade,hardness [GPa]\n1.5,coarse,1\n")
+    wrong = str(propose(1).exception)
+    assert "1.5 count is none of the 2 steps from 1 to 3 count" in wrong

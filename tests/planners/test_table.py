@@ -21,6 +21,8 @@ from planners.question import SpaceExhausted
 from planners.space import Molecule, Real, Space
 from planners.table import Goal, Table, search
 
+pytestmark = pytest.mark.timeout(300)
+
 HEIGHT = Objective("height", "m")
 
 
@@ -56,7 +58,7 @@ def test_a_pool_is_searched_to_its_end_and_no_row_twice(
     found = search(planner, table, [1, 3], 6)
     assert sorted(found.rows) == list(range(6))
     if kind is not PlainBotorch:
-        with pytest.raises(SpaceExhausted, match="all 6 of the pool were asked for"):
+        with pytest.raises(SpaceExhausted, match="all 6 candidates were asked for"):
             planner.propose(1, observed=[], failed=table.space.pool)
 
 
