@@ -262,6 +262,35 @@ def sim(
     hold_bench(path, directory, speed, seed)
 
 
+@app.command()
+def propose(
+    path: Annotated[Path, typer.Argument(metavar="SPACE.yaml")],
+    observed: Annotated[Path, typer.Argument(metavar="OBSERVED.csv")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many to make next.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+) -> None:
+    """Print what to make next as CSV, from a space and a table of results; no lab."""
+    from orchestrator.config.read_space import proposed, read_problem, read_told
+    from planners.bayes.planner import BayesPlanner
+    from planners.question import BadQuestion
+
+    problem = read_problem(path)
+    told = read_told(observed, problem)
+    seed = problem.seed if seed is None else seed
+    objectives = [problem.objective]
+    planner = BayesPlanner(problem.space, objectives, seed, problem.initial)
+    try:
+        proposal = planner.propose(
+            n, observed=told.observed, pending=told.pending, failed=told.failed
+        )
+    except BadQuestion as error:
+        raise Refused(f"{observed}: {error}") from error
+    for line in proposed(proposal, problem):
+        typer.echo(line)
+    if proposal.card.get("fallback"):
+        typer.echo(proposal.card["fallback"], err=True)
+
+
 for command in (analyse, pause, drain, discard, inbox, answer, estop, clear):
     app.command()(command)
 

@@ -21,7 +21,12 @@ PATIENCE = 1000
 
 
 def draw(space: Space, rng: np.random.Generator, asked: Asked) -> Candidate:
-    """Draw a candidate that was not asked for, uniform in the encoded cube."""
+    """Draw a candidate that was not asked for: of the pool, or uniform in the cube."""
+    if space.pool:
+        free = [candidate for candidate in space.pool if candidate not in asked]
+        if free:
+            return free[int(rng.integers(len(free)))]
+        raise SpaceExhausted(f"space: all {len(space.pool)} candidates were asked for")
     for _ in range(PATIENCE):
         options = {
             choice.name: str(rng.choice(list(choice.options)))
@@ -31,8 +36,7 @@ def draw(space: Space, rng: np.random.Generator, asked: Asked) -> Candidate:
         candidate = space.candidate(positions, options)
         if candidate not in asked:
             return candidate
-    for options in space.combinations():
-        candidate = space.candidate(dict.fromkeys(positions, 0.5), options)
+    for candidate in space.every():
         if candidate not in asked:
             return candidate
     raise SpaceExhausted(

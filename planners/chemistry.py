@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 CORRELATED = 0.9
 """A descriptor is left out if one before it says the same, at this |r| or above."""
+
+BITS = 2048
+"""Columns of a fingerprint."""
 
 
 class BadMolecule(ValueError):
@@ -92,6 +98,39 @@ def describe(molecule: Any) -> dict[str, float]:
     }
 
 
+def fingerprints(pool: Mapping[str, str]) -> csr_array:
+    """Return how often each atom environment (Morgan, radius 2) is in each molecule.
+
+    Returns
+    -------
+    :
+        Counts, shape molecules x `BITS`; most are 0.
+    """
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+    from scipy.sparse import csr_array
+
+    generator = GetMorganGenerator(radius=2, fpSize=BITS)
+    found = [
+        generator.GetCountFingerprint(read(name, smiles)).GetNonzeroElements()
+        for name, smiles in pool.items()
+    ]
+    counts = [count for one in found for count in one.values()]
+    columns = [column for one in found for column in one]
+    ends = np.cumsum([0, *map(len, found)])
+    return csr_array((np.array(counts, float), columns, ends), (len(found), BITS))
+
+
+def tanimoto(a: csr_array, b: csr_array) -> np.ndarray:
+    r"""Return the Tanimoto similarity of counts (m x bits) to others (n x bits).
+
+    .. math:: T(a, b) = a \cdot b \, / \, (|a|^2 + |b|^2 - a \cdot b)
+    """
+    shared = (a @ b.T).toarray()
+    norms = [np.asarray(one.multiply(one).sum(axis=1)).ravel() for one in (a, b)]
+    similarity: np.ndarray = shared / (norms[0][:, None] + norms[1][None] - shared)
+    return similarity
+
+
 def _acid_charge(molecule: Any) -> float:
     """Return the highest charge found behind an acidic hydrogen, in e; 0 for none."""
     from rdkit.Chem import rdPartialCharges
@@ -129,6 +168,8 @@ def descriptors(pool: Mapping[str, str]) -> Descriptors:
     """
     rows = [describe(read(name, smiles)) for name, smiles in pool.items()]
     raw = np.array([list(row.values()) for row in rows])
+    # Gasteiger has no charge for some elements; the rest of the molecule still tells.
+    raw = np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0)
     kept: list[str] = []
     columns: list[np.ndarray] = []
     for name, column in zip(rows[0], raw.T, strict=True):

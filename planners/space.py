@@ -2,14 +2,15 @@
 
 Pure and cheap to import. A parameter is a `Real`, a `Molecule` or a `Choice`; the
 upper bound of a real may depend on what was chosen for another (`Caps`): no solution
-can be stronger than the stock it is made from.
+can be stronger than the stock it is made from. Where only certain candidates can be
+made at all, they are listed (`Space.pool`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
@@ -17,6 +18,8 @@ from planners.data import Candidate, Value
 
 DIGITS = 4
 """Significant digits of a proposed number: finer than any instrument here can set."""
+STEPPED = 9
+"""Of one that comes in steps: a large whole number must stay one."""
 
 
 class SpaceError(ValueError):
@@ -33,7 +36,11 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """A number from ``low`` to ``high`` in ``unit``, or to a lower cap."""
+    """A number from ``low`` to ``high`` in ``unit``, or to a lower cap.
+
+    With ``steps`` it can only be one of so many plus one, equally far apart on its scale:
+    seven steps from 1 to 8 are whole numbers. 0: any.
+    """
 
     name: str
     low: float
@@ -41,9 +48,12 @@ class Real:
     unit: str
     scale: Literal["linear", "log"] = "linear"
     caps: Caps | None = None
+    steps: int = 0
 
     def __post_init__(self) -> None:
         place = f"space.{self.name}"
+        if self.steps < 0:
+            raise SpaceError(f"{place}: {self.steps} steps, which must not be below 0")
         if self.scale not in ("linear", "log"):
             raise SpaceError(f"{place}: scale {self.scale!r} is not linear or log")
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
@@ -64,12 +74,22 @@ class Real:
     def value(self, position: float, high: float) -> float:
         """Return the number at a position from 0 (``low``) to 1 (``high``)."""
         position = min(max(position, 0.0), 1.0)
+        if self.steps:
+            position = round(position * self.steps) / self.steps
         if self.scale == "log":
             exact = self.low * (high / self.low) ** position
         else:
             exact = self.low + position * (high - self.low)
+        digits = STEPPED if self.steps else DIGITS
         # Rounding must not step over a bound, which may have more digits than we keep.
-        return float(min(max(float(f"{exact:.{DIGITS}g}"), self.low), high))
+        return float(min(max(float(f"{exact:.{digits}g}"), self.low), high))
+
+    def allows(self, value: float, high: float) -> bool:
+        """Return whether a number between the bounds is one of the steps."""
+        if not self.steps:
+            return True
+        near = self.value(self.position(value, high), high)
+        return math.isclose(near, value, rel_tol=1e-6, abs_tol=1e-9 * self.high)
 
     def position(self, value: float, high: float) -> float:
         """Return where a number lies between ``low`` (0) and ``high`` (1)."""
@@ -87,22 +107,44 @@ class Real:
 
 @dataclass(frozen=True, slots=True)
 class Molecule:
-    """A choice among molecules; ``options`` gives the SMILES of each name."""
+    """A choice among molecules; ``options`` gives the SMILES of each name.
+
+    ``columns`` gives numbers of your own for each name, such as a computed pKa; they
+    are told to the surrogate beside what follows from the SMILES.
+    """
 
     name: str
     options: Mapping[str, str]
+    columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        place = f"space.{self.name}"
         if not self.options:
-            raise SpaceError(f"space.{self.name}: no molecule to choose from")
+            raise SpaceError(f"{place}: no molecule to choose from")
+        if not self.columns:
+            return
+        width = len(next(iter(self.columns.values())))
+        for option in self.options:
+            row = self.columns.get(option)
+            if row is None:
+                raise SpaceError(f"{place}: no columns for {option!r}")
+            if len(row) != width or not all(map(math.isfinite, row)):
+                raise SpaceError(
+                    f"{place}: columns of {option!r} are {row}, which must be "
+                    f"{width} finite numbers"
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A choice among names that have nothing in common but the list."""
+    """A choice among names that have nothing in common but the list.
+
+    Unless they are ``ordered``: then neighbours in the list are more alike.
+    """
 
     name: str
     options: tuple[str, ...]
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if not self.options:
@@ -116,9 +158,14 @@ Parameter = Real | Molecule | Choice
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """All parameters of a campaign, in order."""
+    """All parameters of a campaign, in order.
+
+    ``pool`` lists the candidates that can be made, if not every one can: the rows of a
+    table, the bottles on a shelf.
+    """
 
     parameters: tuple[Parameter, ...]
+    pool: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -139,6 +186,9 @@ class Space:
             for option in options[real.caps.parameter]:
                 if option not in real.caps.highs:
                     raise SpaceError(f"space.{real.name}: no most for {option!r}")
+        for row, candidate in enumerate(self.pool, 1):
+            if wrong := self.check(candidate):
+                raise SpaceError(f"space.pool: row {row}: {'; '.join(wrong)}")
 
     @property
     def reals(self) -> tuple[Real, ...]:
@@ -155,6 +205,33 @@ class Space:
         names = [choice.name for choice in self.choices]
         for options in product(*(choice.options for choice in self.choices)):
             yield dict(zip(names, options, strict=True))
+
+    def every(self) -> Iterator[Candidate]:
+        """Yield every candidate, if there are but so many: of a number, its steps.
+
+        A number that may be any is in the middle.
+        """
+        grids = [
+            [k / real.steps for k in range(real.steps + 1)] if real.steps else [0.5]
+            for real in self.reals
+        ]
+        names = [real.name for real in self.reals]
+        for options in self.combinations():
+            for positions in product(*grids):
+                placed = dict(zip(names, positions, strict=True))
+                yield self.candidate(placed, options)
+
+    def listed(self, most: int) -> tuple[Candidate, ...]:
+        """Return all that can be made, if numbers come in steps and it is not too much."""
+        if self.pool:
+            return self.pool
+        count = math.prod(len(choice.options) for choice in self.choices)
+        count *= math.prod(real.steps + 1 for real in self.reals)
+        stepped = bool(self.reals) and all(real.steps for real in self.reals)
+        if not stepped or count > most:
+            return ()
+        # Below a low cap, steps may fall together.
+        return tuple({one.id: one for one in self.every()}.values())
 
     def high(self, name: str, values: Mapping[str, Value]) -> float:
         """Return the upper bound of a real, given what else was chosen, in its unit."""
@@ -208,5 +285,10 @@ class Space:
                 wrong.append(
                     f"{real.name}: {shown} {real.unit} is outside "
                     f"{real.low:g} to {high:g} {real.unit}"
+                )
+            elif not real.allows(float(value), high):
+                wrong.append(
+                    f"{real.name}: {value:g} {real.unit} is none of the {real.steps} "
+                    f"steps from {real.low:g} to {high:g} {real.unit}"
                 )
         return wrong

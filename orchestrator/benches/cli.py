@@ -211,6 +211,44 @@ def serial(
         raise CampaignFailed(f"below {FLOOR:g} of bare pyserial: {', '.join(slow)}")
 
 
+@app.command()
+def planners(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the tables lie [../shared/data]."),
+    ] = None,
+    sets: Annotated[str, typer.Option(help="Of tables, with commas.")] = "all",
+    against: Annotated[str, typer.Option(help="Who searches, with commas.")] = "all",
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each.")] = 30,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Three small tables, five seeds.")
+    ] = False,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Deal the values out anew: a control.")
+    ] = False,
+    fails: Annotated[
+        bool, typer.Option("--fails", help="A quarter of each table fails silently.")
+    ] = False,
+) -> None:
+    """Count experiments to the best rows of tables that were measured, side by side."""
+    from orchestrator.benches import contest, data_sets
+
+    folder = data_sets.data_folder(data)
+    known = [n for n in data_sets.READERS if folder is not None or n == "invented"]
+    if quick:
+        seeds = min(seeds, 5)
+        known = [n for n in data_sets.QUICK if n in known]
+    names = _chosen("--sets", sets, known)
+    tables = [data_sets.read_set(name, folder) for name in names]
+    change = {"shuffled": shuffle, "failing": fails}
+    who = _chosen("--against", against, list(contest.CONTESTANTS))
+    console.print(
+        f"{seeds} seeds: medians, with 95 % by bootstrap; ratios pair the seeds"
+    )
+    for line in contest.report(contest.contest(tables, who, seeds, change)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _chosen(option: str, text: str, known: Sequence[str]) -> list[str]:
     """Return the names of a list with commas, or refuse one that is not known."""
     if text == "all":

@@ -270,17 +270,23 @@ class MoleculeForm(Form):
 
 
 class ChoiceForm(Form):
-    """A choice among names."""
+    """A choice among names, whose neighbours are alike if they are ordered."""
 
     choice: Annotated[list[Text], Field(min_length=1)]
+    ordered: bool = False
 
 
-class RangeForm(Form):
-    """A quantity from one bound to another, or to the stock of a chosen liquid."""
+class BoundsForm(Form):
+    """A quantity from one bound to another; only so many steps of it, if it says so."""
 
     low: QuantityText = Field(alias="from")
     high: QuantityText = Field(alias="to")
     scale: Literal["linear", "log"] = "linear"
+    steps: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+
+class RangeForm(BoundsForm):
+    """A quantity from one bound to another, or to the stock of a chosen liquid."""
 
 
 def _kind(value: object) -> str:

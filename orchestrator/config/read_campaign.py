@@ -180,7 +180,7 @@ def _choice(
     if len(set(form.choice)) < len(form.choice):
         raise source.refusal(where, ", ".join(form.choice), "name each once")
     _check_liquids(source, where, form.choice, uses, lab)
-    return Choice(name, tuple(form.choice))
+    return Choice(name, tuple(form.choice), form.ordered)
 
 
 def _check_liquids(
@@ -242,7 +242,7 @@ def _real(
                     rule = f"station {use.station.name}: {limit} ({limit.place})"
                     raise source.refusal((*where, end), text, rule)
     try:
-        return Real(name, low, high, unit, form.scale, caps)
+        return Real(name, low, high, unit, form.scale, caps, form.steps)
     except SpaceError as error:
         raise source.refusal(where, form.scale, str(error)) from error
 

@@ -1,36 +1,44 @@
 """The acquisition function, and its optimum over numbers and molecules at once.
 
-Shapes: n observations, p pending, c combinations of options, s starts,
-r reals, d columns of an encoded point (reals first).
+Shapes: m points, b points of the base, f fits, a aspects, c combinations of options,
+r reals, d columns of a point (reals first).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-from botorch.acquisition.utils import prune_inferior_points
-from botorch.models import SingleTaskGP
-from botorch.sampling.normal import SobolQMCNormalSampler
+from botorch.acquisition.analytic import _log_ei_helper
 from scipy.optimize import minimize
 from torch.quasirandom import SobolEngine
 
+from planners.bayes.process import PRIOR, Process, steadied
 from planners.bayes.surrogate import Surrogate
 
-DRAWS = 128
-"""Draws from the posterior, for the expectation."""
+DRAWS = 32
+"""Draws of what is true at the base, for each fit."""
+
+GLANCES = 4
+"""Scattered places at which every combination of options is looked at."""
 
 LOOKS = 64
-"""Points looked at for each combination before any is improved."""
+"""Scattered places at which the best combinations are looked at."""
+
+LEADERS = 48
+"""How many combinations those are."""
 
 STARTS = 24
-"""How many of them are improved; at least the best one of the best combinations."""
+"""How many points are improved; half of them lead their combination."""
 
 STEPS = 40
 """Most steps of the optimiser."""
+
+CHUNK = 4096
+"""Points that are scored at once."""
 
 LEAST = 0.02
 """Least chance of success that a place is left with, whatever failed there."""
@@ -47,54 +55,98 @@ class Peak:
     log_gain: float
 
 
-def expected_gain(
-    model: SingleTaskGP,
-    observed: torch.Tensor,
-    pending: torch.Tensor,
-    success: Surrogate | None,
-    seed: int,
-) -> Score:
-    """Return the log noisy expected improvement times the chance of success.
+class Gain:
+    r"""The expected gain of a point over the best of a base, times its chance to succeed.
 
-    What is pending counts as if its outcome were already drawn. No global random
-    state is used: every draw has its own seed.
+    The base is what was observed and what is pending. What is true there is drawn from
+    the posterior, jointly, and for each draw the expectation is worked out in closed
+    form: noisy expected improvement [1]_, in logarithms [2]_. Given what is pending it
+    differs from the gain of the batch (qLogNEI's) by what the pending gain alone, which
+    is the same for every point.
 
     Parameters
     ----------
-    model:
-        The surrogate, standardised, larger being better.
+    surrogate:
+        Fitted to the points of the base numbered ``observed``.
+    base:
+        Squared distances within the base; shape a x b x b.
     observed, pending:
-        Encoded candidates, shapes n x d and p x d.
+        Numbers of points of the base.
     success:
-        A surrogate of 1 for what was observed and 0 for what failed; if any did.
+        A surrogate of 1 for what was observed and 0 for what failed, if anything did,
+        and the numbers of those points.
     seed:
         Of the draws.
+
+    References
+    ----------
+    .. [1] Letham, Karrer, Ottoni and Bakshy, Bayesian Anal. 14, 495 (2019).
+    .. [2] Ament et al., NeurIPS 36 (2023), 10.48550/arXiv.2310.20708.
     """
-    distinct = torch.unique(observed, dim=0)
-    kept = prune_inferior_points(
-        model,
-        distinct,
-        sampler=SobolQMCNormalSampler(torch.Size([512]), seed=seed),
-    )
-    gain = qLogNoisyExpectedImprovement(
-        model,
-        kept,
-        sampler=SobolQMCNormalSampler(torch.Size([DRAWS]), seed=seed),
-        X_pending=pending if len(pending) else None,
-        prune_baseline=False,
-    )
 
-    def score(points: torch.Tensor) -> torch.Tensor:
-        value: torch.Tensor = gain(points.unsqueeze(-2))
-        if success is None:
-            return value
-        likely = success.mean + success.deviation * (
-            success.model.posterior(points.unsqueeze(-2)).mean.squeeze(-1).squeeze(-1)
-        )
-        # Soft at the floor, so that the gradient still leads out of a bad corner.
-        return value + (LEAST + torch.nn.functional.softplus(likely, 20.0)).log()
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        base: torch.Tensor,
+        observed: Sequence[int],
+        pending: Sequence[int],
+        success: tuple[Surrogate, Sequence[int]] | None,
+        seed: int,
+    ) -> None:
+        self.process: Process = surrogate.process
+        self.belief = torch.from_numpy(np.log(surrogate.belief))
+        self.numbers = [*observed, *pending]
+        self.success = success
+        within = base[:, self.numbers][:, :, self.numbers]
+        mean, covariance = self._posterior(within, len(observed))
+        rng = np.random.default_rng(seed)
+        draws = torch.from_numpy(rng.standard_normal((len(self.numbers), DRAWS)))
+        true = mean.unsqueeze(-1) + torch.linalg.cholesky(covariance) @ draws
+        self.best = true.amax(dim=1, keepdim=True)
+        self.root = torch.linalg.cholesky(steadied(self.process.kernel(within)))
+        self.pull = torch.cholesky_solve(true, self.root)
 
-    return score
+    def _posterior(
+        self, within: torch.Tensor, n: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean (f x b) and covariance (f x b x b) of what is true at the base."""
+        cross = self.process.kernel(within[:, :, :n])
+        mean = (cross @ self.process.pull.unsqueeze(-1)).squeeze(-1)
+        half = torch.linalg.solve_triangular(self.process.root, cross.mT, upper=False)
+        return mean, steadied(self.process.kernel(within) - half.mT @ half)
+
+    def __call__(self, apart: torch.Tensor) -> torch.Tensor:
+        """Return the logarithm of the gain at points; shape m.
+
+        ``apart`` are squared distances to the whole base; shape a x m x b.
+        """
+        cross = self.process.kernel(apart[:, :, self.numbers])
+        mean = cross @ self.pull
+        half = torch.linalg.solve_triangular(self.root, cross.mT, upper=False)
+        variance = (PRIOR - half.square().sum(dim=-2)).clamp_min(1e-10)
+        deviation = variance.sqrt().unsqueeze(-1)
+        log_gain = _log_ei_helper((mean - self.best) / deviation) + deviation.log()
+        each = torch.logsumexp(log_gain, dim=-1) - math.log(DRAWS)
+        score = torch.logsumexp(each + self.belief[:, None], dim=0)
+        return score if self.success is None else score + self._chance(apart)
+
+    def _chance(self, apart: torch.Tensor) -> torch.Tensor:
+        """Return the logarithm of the chance of success; shape m."""
+        assert self.success is not None  # noqa: S101
+        surrogate, numbers = self.success
+        process = surrogate.process
+        best = int(surrogate.belief.argmax())
+        mean, variance = process.latent(apart[:, :, list(numbers)])
+        likely = process.mean[best] + process.spread[best] * mean[best]
+        deviation = process.spread[best] * variance[best].sqrt()
+        chance: torch.Tensor = torch.special.ndtr((likely - 0.5) / deviation)
+        return (LEAST + chance).log()
+
+
+def in_chunks(score: Score, points: torch.Tensor) -> torch.Tensor:
+    """Return the scores of many points, without gradients."""
+    with torch.no_grad():
+        return torch.cat([score(some) for some in torch.split(points, CHUNK)])
 
 
 def scattered(count: int, r: int, seed: int) -> torch.Tensor:
@@ -103,46 +155,63 @@ def scattered(count: int, r: int, seed: int) -> torch.Tensor:
     return engine.draw(count, dtype=torch.double)
 
 
-def peaks(score: Score, labels: torch.Tensor, r: int, seed: int) -> list[Peak]:
+def peaks(
+    score: Score, labels: torch.Tensor, known: torch.Tensor, seed: int
+) -> tuple[list[Peak], torch.Tensor]:
     """Return local optima of a score over reals and combinations, best first.
 
-    The score is looked at in the same scattered places for every combination; then the
-    reals of the best places, and of the best place of each of the better combinations,
-    are improved together by gradient, with the combination held.
+    And the numbers of the combinations, those that look best at a glance first.
+
+    Every combination is looked at in few places, the leaders of these in many, and the
+    reals of the best places are improved together by gradient, with the combination
+    held. The product of molecules and numbers is never enumerated.
 
     Parameters
     ----------
     score:
         Takes points of shape m x d, gives m values to be made large.
     labels:
-        The encoded combinations, shape c x (d - r).
-    r:
-        Number of reals.
+        The combinations, shape c x (d - r).
+    known:
+        Positions worth a glance with every combination, such as those of the best so
+        far; shape any x r.
     seed:
         Of the places.
     """
+    r = known.shape[1]
     if r == 0:
-        with torch.no_grad():
-            value = score(labels)
-        return _ranked(torch.zeros(len(labels), 0), torch.arange(len(labels)), value)
-    places = scattered(LOOKS, r, seed)
-    positions = places.repeat(len(labels), 1)
-    which = torch.arange(len(labels)).repeat_interleave(LOOKS)
-    with torch.no_grad():
-        value = score(torch.cat([positions, labels[which]], -1))
-    best_of_each = value.reshape(-1, LOOKS).argmax(-1) + LOOKS * torch.arange(
-        len(labels)
+        value, which = in_chunks(score, labels), torch.arange(len(labels))
+        order = value.argsort(descending=True, stable=True)
+        return _ranked(labels[:, :0], which, value), order
+    which = order = torch.arange(len(labels))
+    if len(labels) > LEADERS:
+        glances = torch.cat([known, scattered(GLANCES, r, seed)])
+        value = in_chunks(score, _crossed(glances, labels))
+        highest = value.reshape(len(labels), -1).amax(dim=-1)
+        order = highest.argsort(descending=True, stable=True)
+        which = order[:LEADERS]
+    looks = torch.cat([known, scattered(LOOKS, r, seed)])
+    value = in_chunks(score, _crossed(looks, labels[which]))
+    first = value.reshape(len(which), -1).argmax(dim=-1)
+    first = first + len(looks) * torch.arange(len(which))
+    leaders = first[value[first].argsort(descending=True)][: STARTS // 2]
+    others = value.argsort(descending=True)[: STARTS // 2]
+    start = torch.unique(torch.cat([leaders, others]))
+    held = which[start // len(looks)]
+    positions = _climb(score, looks[start % len(looks)], labels[held])
+    value = in_chunks(score, torch.cat([positions, labels[held]], -1))
+    return _ranked(positions, held, value), order
+
+
+def _crossed(places: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return every combination at every place, a combination after the other."""
+    return torch.cat(
+        [
+            places.repeat(len(labels), 1),
+            labels.repeat_interleave(len(places), dim=0),
+        ],
+        dim=-1,
     )
-    leaders = best_of_each[value[best_of_each].argsort(descending=True)]
-    others = value.argsort(descending=True)[:STARTS]
-    start = torch.unique(torch.cat([leaders[: STARTS // 2], others[: STARTS // 2]]))
-    positions, which = (
-        _climb(score, positions[start], labels[which[start]]),
-        which[start],
-    )
-    with torch.no_grad():
-        value = score(torch.cat([positions, labels[which]], -1))
-    return _ranked(positions, which, value)
 
 
 def _climb(score: Score, start: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
@@ -152,7 +221,7 @@ def _climb(score: Score, start: torch.Tensor, fixed: torch.Tensor) -> torch.Tens
         at = torch.from_numpy(flat.reshape(start.shape).copy()).requires_grad_()
         total = -score(torch.cat([at, fixed], -1)).sum()
         (slope,) = torch.autograd.grad(total, at)
-        return float(total), slope.numpy().ravel()
+        return float(total.detach()), slope.numpy().ravel()
 
     found = minimize(
         cost,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from linear_operator.utils.warnings import NumericalWarning
 
 from planners.baseline import draw
-from planners.bayes.acquisition import expected_gain, peaks, scattered
+from planners.bayes.acquisition import Gain, Score, in_chunks, peaks, scattered
 from planners.bayes.encoding import Encoding
 from planners.bayes.surrogate import (
     NUMERICAL,
     FitFailed,
+    Surrogate,
     fit,
+    known_noise,
     model_card,
     targets,
 )
@@ -25,17 +28,49 @@ from planners.data import Candidate, Objective, Observation, Proposal
 from planners.question import (
     Asked,
     BadQuestion,
+    SpaceExhausted,
     all_asked,
     call_seed,
     check_question,
 )
 from planners.space import Space
 
-ENOUGH = 3
-"""Observations without which a surrogate is not fitted."""
+ENOUGH = 2
+"""Observations without which a surrogate is not fitted; one more if anything failed.
 
-COMBINATIONS = 256
+Two that lie at the edge of a corner where all is lost would only say which way it is.
+"""
+
+COMBINATIONS = 30_000
 """Most combinations of options that one call looks at."""
+
+BEST = 2
+"""Of how many of the best observations the reals are tried with everything else."""
+
+
+SHORT = 1024
+"""Rows, or combinations of options, looked at for the second of a batch and later.
+
+What is pending takes gain away from every point and adds it to none, so that those
+which had little before need no second look.
+"""
+
+
+@dataclass(slots=True)
+class Fitted:
+    """What one call knows: its base of points, and the surrogates fitted to it.
+
+    ``among`` are the points of the pool, or else the combinations of options, that are
+    looked at; ``rows`` are their numbers in the pool.
+    """
+
+    base: torch.Tensor
+    observed: int
+    failed: int
+    surrogate: Surrogate
+    success: Surrogate | None
+    among: torch.Tensor
+    rows: torch.Tensor
 
 
 class BayesPlanner:
@@ -63,6 +98,8 @@ class BayesPlanner:
         self.seed = seed
         self.initial = initial
         self._encoding = Encoding(space)
+        self._listed = space.listed(COMBINATIONS)
+        self._pool = self._encoding.encode(self._listed)
 
     def propose(
         self,
@@ -85,122 +122,191 @@ class BayesPlanner:
         }  # fmt: skip
         chosen: list[Candidate] = []
         with _one_thread(), _noted(card):
+            fitted = self._fitted(n, observed, pending, failed, card)
             while len(chosen) < n:
-                candidate, reason = self._next(
-                    told + len(chosen),
-                    observed,
-                    [*pending, *chosen],
-                    failed,
-                    asked,
-                    card,
-                )
+                index = told + len(chosen)
+                candidate, reason = self._next(index, chosen, fitted, asked, card)
                 card["candidates"].append({"id": candidate.id, **reason})
                 chosen.append(candidate)
                 asked.add(candidate)
         return Proposal(tuple(chosen), card)
 
-    def _next(
+    def _fitted(
         self,
-        told: int,
+        n: int,
         observed: Sequence[Observation],
         pending: Sequence[Candidate],
         failed: Sequence[Candidate],
+        card: dict[str, Any],
+    ) -> Fitted | None:
+        """Fit the surrogates; None, and the card says why, if that cannot be."""
+        told = len(observed) + len(pending) + len(failed)
+        if told + n <= self.initial:
+            return None
+        enough = ENOUGH + bool(failed)
+        if len(observed) < enough:
+            why = f"{len(observed)} observations, a fit needs {enough}"
+            card["fallback"] = f"space-filling point: {why}"
+            return None
+        encoding, seen = self._encoding, len(observed)
+        made = [o.candidate for o in observed]
+        base = encoding.encode([*made, *failed, *pending])
+        tried = base[: seen + len(failed)]
+        apart = encoding.between(tried, tried)
+        every = {view: encoding.used(view) for view in encoding.views or [""]}
+        try:
+            surrogate = fit(
+                apart[:, :seen, :seen],
+                targets(observed, self.objective),
+                known_noise(observed, self.objective),
+                every,
+            )
+            success = None
+            if failed:
+                view = surrogate.views[int(surrogate.belief.argmax())]
+                ended = np.repeat([1.0, 0.0], [seen, len(failed)])
+                used = {view: every[view]}
+                success = fit(apart, ended, np.zeros(len(ended)), used, bend=False)
+        except (FitFailed, *NUMERICAL) as reason:
+            card["fallback"] = f"space-filling point: {reason}"
+            return None
+        card["surrogate"] = model_card(surrogate, encoding.names, self.objective)
+        card["fallback"] = surrogate.fallback or None
+        r = len(encoding.real_names)
+        among = self._pool if self._listed else self._labels(told, base[:seen, r:])
+        rows = torch.arange(len(among))
+        return Fitted(base, seen, len(failed), surrogate, success, among, rows)
+
+    def _next(
+        self,
+        told: int,
+        chosen: Sequence[Candidate],
+        fitted: Fitted | None,
         asked: Asked,
         card: dict[str, Any],
     ) -> tuple[Candidate, dict[str, Any]]:
         """Return one candidate and the reason for it."""
         if told < self.initial:
             return self._fill(told, asked), {"reason": "initial design"}
-        if len(observed) < ENOUGH:
-            why = f"{len(observed)} observations, a fit needs {ENOUGH}"
-            card["fallback"] = f"space-filling point: {why}"
-            return self._fill(told, asked), {"reason": "space-filling", "why": why}
-        seed = int(call_seed(self.seed, told).generate_state(1)[0])
-        try:
-            return self._gain_most(seed, observed, pending, failed, asked, card)
-        except (FitFailed, *NUMERICAL) as reason:
-            card["fallback"] = f"space-filling point: {reason}"
-            return (
-                self._fill(told, asked),
-                {"reason": "space-filling", "why": str(reason)},
-            )
+        why = card.get("fallback")
+        if fitted is not None:
+            try:
+                return self._gain_most(told, chosen, fitted, asked)
+            except (FitFailed, *NUMERICAL) as reason:
+                why = card["fallback"] = f"space-filling point: {reason}"
+        return self._fill(told, asked), {"reason": "space-filling", "why": why}
 
     def _gain_most(
-        self,
-        seed: int,
-        observed: Sequence[Observation],
-        pending: Sequence[Candidate],
-        failed: Sequence[Candidate],
-        asked: Asked,
-        card: dict[str, Any],
+        self, told: int, chosen: Sequence[Candidate], fitted: Fitted, asked: Asked
     ) -> tuple[Candidate, dict[str, Any]]:
-        encode = self._encoding.encode
-        points = encode([o.candidate for o in observed])
-        surrogate = fit(points, targets(observed, self.objective))
-        card["surrogate"] = model_card(surrogate, self._encoding.names, self.objective)
-        card["fallback"] = surrogate.fallback or None
-        success = None
-        if failed:
-            tried = np.vstack([points, encode(failed)])
-            success = fit(tried, np.repeat([1.0, 0.0], [len(points), len(failed)]))
-        score = expected_gain(
-            surrogate.model,
-            torch.from_numpy(points),
-            torch.from_numpy(encode(pending)),
-            success,
+        encoding, seen = self._encoding, fitted.observed
+        seed = int(call_seed(self.seed, told).generate_state(1)[0])
+        base = torch.cat([fitted.base, encoding.encode(chosen)])
+        tried = seen + fitted.failed
+        gain = Gain(
+            fitted.surrogate,
+            encoding.between(base, base),
+            range(seen),
+            range(tried, len(base)),
+            (fitted.success, range(tried)) if fitted.success else None,
             seed,
         )
-        options = self._combinations(seed, observed)
-        labels = np.array([self._encoding.label(o) for o in options])
-        found = peaks(
-            score, torch.from_numpy(labels), len(self._encoding.real_names), seed
-        )
-        for peak in found:
-            candidate = self._encoding.decode(peak.positions, options[peak.combination])
+
+        def score(points: torch.Tensor) -> torch.Tensor:
+            return gain(encoding.between(points, base))
+
+        for log_gain, candidate in self._ranked(score, fitted, seed):
             if candidate not in asked:
-                mean, deviation = surrogate.predict(encode([candidate]))
-                sign = -1 if self.objective.direction == "minimise" else 1
+                point = encoding.between(encoding.encode([candidate]), base[:seen])
                 return candidate, {
                     "reason": "expected gain",
-                    "log_gain": round(peak.log_gain, 4),
-                    "predicted": round(sign * float(mean[0]), 4),
-                    "predicted_std": round(float(deviation[0]), 4),
+                    "log_gain": round(log_gain, 4),
+                    **self._predicted(fitted.surrogate, point),
                 }
         raise FitFailed("every optimum of the acquisition function was asked for")
 
-    def _combinations(
-        self, seed: int, observed: Sequence[Observation]
-    ) -> list[dict[str, str]]:
+    def _ranked(
+        self, score: Score, fitted: Fitted, seed: int
+    ) -> Iterator[tuple[float, Candidate]]:
+        """Yield candidates and their scores, best first."""
+        r = len(self._encoding.real_names)
+        if self._listed:
+            value = in_chunks(score, fitted.among)
+            order = value.argsort(descending=True, stable=True)
+            found = zip(value[order].tolist(), fitted.rows[order].tolist(), strict=True)
+            self._shorten(fitted, order)
+            for log_gain, row in found:
+                yield log_gain, self._listed[row]
+            return
+        best = fitted.surrogate.process.y[0].argsort(descending=True, stable=True)
+        known = fitted.base[best[:BEST], :r].clamp(0.0, 1.0)
+        labels = fitted.among
+        found_there, order = peaks(score, labels, known, seed)
+        self._shorten(fitted, order)
+        for peak in found_there:
+            options = self._encoding.options(labels[peak.combination].tolist())
+            yield peak.log_gain, self._encoding.decode(peak.positions, options)
+
+    @staticmethod
+    def _shorten(fitted: Fitted, order: torch.Tensor) -> None:
+        """Keep what is worth another look; ``order`` has the best first."""
+        if len(order) > SHORT:
+            fitted.among = fitted.among[order[:SHORT]]
+            fitted.rows = fitted.rows[order[:SHORT]]
+
+    def _predicted(self, surrogate: Surrogate, point: torch.Tensor) -> dict[str, Any]:
+        """Return the next measurement as the surrogate expects it, 5 % to 95 %."""
+        found = surrogate.quantiles(point, (0.05, 0.159, 0.5, 0.841, 0.95))[:, 0]
+        if self.objective.direction == "minimise":
+            found = -found[::-1]
+        low, below, middle, above, high = (round(float(one), 4) for one in found)
+        return {
+            "predicted": middle,
+            "predicted_std": round((above - below) / 2.0, 4),
+            "predicted_90": [low, high],
+        }
+
+    def _labels(self, told: int, seen: torch.Tensor) -> torch.Tensor:
         """Return the combinations of options to look at: all, or some and the seen."""
-        every = list(self.space.combinations())
-        if len(every) <= COMBINATIONS:
-            return every
-        names = [choice.name for choice in self.space.choices]
-        seen = {tuple(str(o.candidate.values[n]) for n in names) for o in observed}
-        drawn = np.random.default_rng(seed).choice(
-            len(every), COMBINATIONS, replace=False
-        )
-        keep = set(drawn.tolist())
-        return [
-            options
-            for i, options in enumerate(every)
-            if i in keep or tuple(options.values()) in seen
-        ]
+        sizes = [len(choice.options) for choice in self.space.choices]
+        if not sizes:
+            return seen[:1]
+        if math.prod(sizes) <= COMBINATIONS:
+            every = np.indices(sizes).reshape(len(sizes), -1).T
+            return torch.from_numpy(every.astype(float).reshape(-1, len(sizes)))
+        rng = np.random.default_rng(call_seed(self.seed, told))
+        drawn = rng.integers(0, sizes, size=(COMBINATIONS, len(sizes))).astype(float)
+        both = torch.cat([torch.from_numpy(drawn), seen])
+        found: torch.Tensor = torch.unique(both, dim=0)
+        return found
 
     def _fill(self, index: int, asked: Asked) -> Candidate:
         """Return a point of the scrambled Sobol sequence, options dealt like cards.
 
         Every combination comes once before any comes again, in an order that the seed
-        shuffles.
+        shuffles. Of a pool, the next row of a shuffled list.
         """
-        every = list(self.space.combinations())
-        deck, place = divmod(index, len(every))
-        shuffled = np.random.default_rng([self.seed, deck]).permutation(len(every))
+        if self._listed:
+            order = np.random.default_rng(self.seed).permutation(len(self._listed))
+            for candidate in (self._listed[int(row)] for row in order):
+                if candidate not in asked:
+                    return candidate
+            raise SpaceExhausted(f"space: all {len(order)} candidates were asked for")
+        sizes = [len(choice.options) for choice in self.space.choices]
+        count = math.prod(sizes)
+        deck, place = divmod(index, count)
+        rng = np.random.default_rng([self.seed, deck])
+        if count <= COMBINATIONS:
+            card = int(rng.permutation(count)[place])
+        else:  # a deck that no campaign comes to the end of
+            card = int(rng.integers(count, size=place + 1)[-1])
         r = len(self._encoding.real_names)
         positions = np.zeros(0)
         if r:
             positions = scattered(index + 1, r, self.seed)[-1].numpy()
-        candidate = self._encoding.decode(positions, every[shuffled[place]])
+        label = np.unravel_index(card, sizes) if sizes else ()
+        options = self._encoding.options([float(one) for one in label])
+        candidate = self._encoding.decode(positions, options)
         if candidate in asked:
             rng = np.random.default_rng(call_seed(self.seed, index))
             return draw(self.space, rng, asked)
@@ -231,7 +337,7 @@ def _noted(card: dict[str, Any]) -> Iterator[None]:
     notes = {
         str(w.message).splitlines()[0]
         for w in caught
-        if issubclass(w.category, NumericalWarning | RuntimeWarning | UserWarning)
+        if issubclass(w.category, RuntimeWarning | UserWarning)
     }
     if notes:
         card["warnings"] = sorted(notes)

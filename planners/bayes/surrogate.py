@@ -1,72 +1,42 @@
-"""The surrogate: an exact Gaussian process on the encoded candidates.
+"""The surrogate: Gaussian processes fitted to what was observed, and how far to trust them.
 
-Matern-5/2 with one lengthscale a column and the dimension-scaled log-normal priors of
-Hvarfner, Hellsten and Nardi (2024), as in BoTorch; noise is inferred, because the
-uncertainty that comes with an estimate is that of the measurement, and replicate films
-scatter more than that.
+The hyperparameters are fitted by maximum a posteriori, once for each way of describing
+molecules, and the fits are weighed by their leave-one-out log scores.
 
-Shapes: n observations, d columns of an encoded point.
+Shapes: n observations, m points, f fits, a aspects.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from botorch.exceptions.errors import BotorchError
-from botorch.models import SingleTaskGP
-from botorch.models.utils.gpytorch_modules import (
-    get_covar_module_with_dim_scaled_prior,
-    get_gaussian_likelihood_with_lognormal_prior,
-)
-from botorch.optim.core import OptimizationStatus
-from botorch.optim.fit import fit_gpytorch_mll_scipy
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from linear_operator.utils.errors import NanError, NotPSDError
+from scipy.optimize import minimize
+from scipy.stats import t as student
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from planners.bayes.process import Bend, Process
 from planners.data import Objective, Observation
 
-STARTS = (1.0, 0.25)
-"""Lengthscales at the start of each attempt at a fit, in modes of their prior."""
-
-STEPS = 200
-"""Most steps of the optimiser in one attempt."""
-
-NUMERICAL = (NotPSDError, NanError, BotorchError, LinAlgError)
+NUMERICAL = (LinAlgError, FloatingPointError)
 """What linear algebra raises on a surrogate it cannot work with."""
+
+STEPS = 60
+"""Most steps of the optimiser in one fit."""
+
+STARTS = (0.0, -0.8)
+"""Hyperparameters at the start of each attempt, in deviations of their priors."""
+
+DOUBTED, MISSED = 12, 3.5
+"""How many observations a surrogate must explain before its intervals are believed."""
 
 
 class FitFailed(ArithmeticError):
     """No usable surrogate; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surrogate:
-    """A fitted surrogate and how it came about.
-
-    ``mean`` and ``deviation`` undo the standardisation of the targets. ``fallback``
-    says what was done instead of the first fit, and is empty if that was good.
-    """
-
-    model: SingleTaskGP
-    mean: float
-    deviation: float
-    fallback: str
-
-    def predict(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation of the target at points (n x d)."""
-        with torch.no_grad():
-            posterior = self.model.posterior(torch.from_numpy(points))
-        mean, variance = posterior.mean.squeeze(-1), posterior.variance.squeeze(-1)
-        return (
-            self.mean + self.deviation * mean.numpy(),
-            self.deviation * variance.clamp_min(0).sqrt().numpy(),
-        )
 
 
 def targets(observed: Sequence[Observation], objective: Objective) -> np.ndarray:
@@ -80,110 +50,149 @@ def targets(observed: Sequence[Observation], objective: Objective) -> np.ndarray
     return -values if objective.direction == "minimise" else values
 
 
+def known_noise(observed: Sequence[Observation], objective: Objective) -> np.ndarray:
+    """Return the standard uncertainty of each target, in its unit; shape n."""
+    estimates = [o.estimates[objective.name] for o in observed]
+    stds = np.array([max(one.std, 0.0) for one in estimates])
+    if objective.scale == "log":
+        stds = stds / (np.array([one.value for one in estimates]) * math.log(10.0))
+    return stds
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """Fitted processes, how much each is believed, and how they came about.
+
+    ``wider`` is the factor by which intervals are wider than the processes say.
+    ``fallback`` says what was done instead of the first fit, empty if that was good.
+    """
+
+    process: Process
+    views: tuple[str, ...]
+    belief: np.ndarray
+    wider: float
+    fallback: str
+
+    def quantiles(
+        self, apart: torch.Tensor, levels: Sequence[float], *, noisy: bool = True
+    ) -> np.ndarray:
+        """Return quantiles of the target at points; shape levels x m.
+
+        Of the fit believed most; of the next measurement, or of the truth without
+        noise. ``apart`` are squared distances to the observations, a x m x n.
+        """
+        best = int(self.belief.argmax())
+        process = self.process
+        with torch.no_grad():
+            mean, variance = (one[best].numpy() for one in process.latent(apart))
+        if noisy:
+            variance = variance + float(process.noise[best])
+        # The scale is known from as few numbers as were observed.
+        steps = student.ppf(np.array(levels), max(process.y.shape[1] - 1, 1))
+        bent = mean + self.wider * steps[:, None] * np.sqrt(variance)
+        bent = float(process.mean[best]) + float(process.spread[best]) * bent
+        if process.bend is None:
+            return np.asarray(bent)
+        return process.bend.back(bent, process.power[best].numpy())
+
+
 def fit(
-    points: np.ndarray,
+    apart: torch.Tensor,
     values: np.ndarray,
+    stds: np.ndarray,
+    used: dict[str, list[bool]],
     *,
+    bend: bool = True,
     starts: Sequence[float] = STARTS,
 ) -> Surrogate:
-    """Fit a surrogate to points (n x d) and targets (n).
+    """Fit a surrogate to squared distances (a x n x n) and targets (n).
 
-    Tries each start in turn, then takes the prior's modes as they are.
+    Parameters
+    ----------
+    used:
+        Which aspects count, for each way of describing molecules.
+    stds:
+        What is known of the noise of each target; shape n.
+    bend:
+        Whether the targets may be bent.
 
     Raises
     ------
     FitFailed
-        If even that has no finite posterior.
+        If not even the prior's hyperparameters have a finite posterior.
     """
-    # Overflow is an answer here, not an accident: it is refused in the next line.
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = float(values.mean()), float(values.std())
-        if deviation <= 1e-9 * (1 + abs(mean)):
-            deviation = 1.0
-        scaled = (values - mean) / deviation
-    if not (math.isfinite(deviation) and np.isfinite(scaled).all()):
-        raise FitFailed("targets are too far apart to standardise")
-    x, y = torch.from_numpy(points), torch.from_numpy(scaled).unsqueeze(-1)
-    reasons = []
-    for start in starts:
-        try:
-            model = _attempt(x, y, start)
-        except (FitFailed, *NUMERICAL) as reason:
-            reasons.append(f"start {start:g}: {reason}")
-        else:
-            how = f"refitted from start {start:g}" if reasons else ""
-            return Surrogate(model, mean, deviation, "; ".join([*reasons, how]))
-    model = _unfitted(x, y).eval()
-    surrogate = Surrogate(
-        model, mean, deviation, "; ".join([*reasons, "hyperparameters of the prior"])
-    )
+        spread = float(np.ptp(values)) + float(np.abs(values).max())
+        if not math.isfinite(spread * spread):
+            raise FitFailed("targets are too far apart to standardise")
+    y, noise = torch.from_numpy(values), torch.from_numpy(stds)
+    how = Bend.of(values) if bend and np.ptp(values) > 0 else None
+    mask = torch.tensor(list(used.values()))
+    size = mask.shape[1] + 2
+    reasons: list[str] = []
+    rows = []
+    for view, counts in zip(used, mask, strict=True):
+
+        def make(raw: torch.Tensor, counts: torch.Tensor = counts) -> Process:
+            return Process(apart, y, noise, how, counts[None], raw[None])
+
+        best = _climbed(make, size, starts)
+        if best is None:
+            reasons.append(f"{view}: no start converged, hyperparameters of the prior")
+            best = torch.zeros(size, dtype=torch.double)
+        rows.append(best)
     try:
-        predictions = surrogate.predict(points)
+        with torch.no_grad():
+            process = Process(apart, y, noise, how, mask, torch.stack(rows))
+            scores = process.log_scores().sum(dim=-1).numpy()
+            wider = _wider(process, int(scores.argmax()))
     except NUMERICAL as reason:
         raise FitFailed("; ".join([*reasons, f"prior: {reason}"])) from reason
-    if not np.isfinite(predictions).all():
+    if not np.isfinite(scores).all():
         raise FitFailed("; ".join([*reasons, "prior: the posterior is not finite"]))
-    return surrogate
-
-
-def _unfitted(x: torch.Tensor, y: torch.Tensor) -> SingleTaskGP:
-    """Return a surrogate with its hyperparameters at the modes of their priors."""
-    return SingleTaskGP(
-        x,
-        y,
-        covar_module=get_covar_module_with_dim_scaled_prior(
-            ard_num_dims=x.shape[-1], use_rbf_kernel=False
-        ),
-        likelihood=get_gaussian_likelihood_with_lognormal_prior(),
-        outcome_transform=None,
+    belief = np.exp(scores - scores.max())
+    return Surrogate(
+        process, tuple(used), belief / belief.sum(), wider, "; ".join(reasons)
     )
 
 
-def _attempt(x: torch.Tensor, y: torch.Tensor, start: float) -> SingleTaskGP:
-    """Return a surrogate fitted by maximum a posteriori; no random numbers in it."""
-    model = _unfitted(x, y)
-    model.covar_module.lengthscale = model.covar_module.lengthscale.detach() * start
-    mll = ExactMarginalLogLikelihood(model.likelihood, model).train()
-    result = fit_gpytorch_mll_scipy(mll, options={"maxiter": STEPS})
-    if result.status == OptimizationStatus.FAILURE:
-        raise FitFailed(f"the optimiser gave up: {result.message}")
-    if not all(bool(torch.isfinite(p).all()) for p in model.parameters()):
-        raise FitFailed("hyperparameters are not finite")
-    return model.eval()
+def _climbed(
+    make: Callable[[torch.Tensor], Process], size: int, starts: Sequence[float]
+) -> torch.Tensor | None:
+    """Return the hyperparameters of the largest posterior density; None if no start."""
+    best, least = None, math.inf
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        raw = torch.from_numpy(flat.copy()).requires_grad_()
+        try:
+            value = make(raw).loss.sum()
+        except NUMERICAL:
+            return 1e10, np.zeros(size)
+        (slope,) = torch.autograd.grad(value, raw)
+        if not (torch.isfinite(value) and torch.isfinite(slope).all()):
+            return 1e10, np.zeros(size)
+        return float(value.detach()), slope.numpy()
+
+    for start in starts:
+        found = minimize(
+            loss, np.full(size, start), jac=True, method="L-BFGS-B",
+            bounds=[(-6.0, 6.0)] * size, options={"maxiter": STEPS},
+        )  # fmt: skip
+        if found.fun < min(least, 1e9):
+            best, least = torch.from_numpy(found.x), float(found.fun)
+    return best
 
 
-def leave_one_out(surrogate: Surrogate) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    r"""Return targets, and mean and deviation predicted for each from all the others.
+def _wider(process: Process, best: int) -> float:
+    """Return how much wider than said the intervals must be, from what was left out.
 
-    With :math:`K` the covariance of the targets, noise included [1]_,
-
-    .. math::
-        \mu_i = y_i - [K^{-1} y]_i / [K^{-1}]_{ii}, \quad
-        s_i^2 = 1 / [K^{-1}]_{ii}
-
-    The hyperparameters stay those fitted to all of them.
-
-    References
-    ----------
-    .. [1] Rasmussen and Williams, Gaussian Processes for Machine Learning, eq. 5.12.
+    As if `DOUBTED` more had been left out and missed by `MISSED` of what was said: the
+    next point is one that much is hoped of, after few observations.
     """
-    model = surrogate.model
-    with torch.no_grad():
-        y = model.train_targets
-        x = model.train_inputs[0]
-        noise = float(model.likelihood.noise)
-        covariance = model.covar_module(x).to_dense() + noise * torch.eye(len(y))
-        inverse = torch.linalg.inv(covariance)
-        diagonal = inverse.diagonal()
-        centred = y - model.mean_module(x)
-        mean = y - (inverse @ centred) / diagonal
-        deviation = diagonal.clamp_min(1e-12).rsqrt()
-    scale = surrogate.deviation
-    return (
-        surrogate.mean + scale * y.numpy(),
-        surrogate.mean + scale * mean.numpy(),
-        scale * deviation.numpy(),
-    )
+    mean, deviation = (one[best] for one in process.leave_one_out())
+    z = ((process.y[best] - mean) / deviation).square()
+    total = z.sum() + DOUBTED * MISSED**2
+    return float((total / (len(z) + DOUBTED)).sqrt().clamp_min(1.0))
 
 
 def model_card(
@@ -191,31 +200,46 @@ def model_card(
 ) -> dict[str, Any]:
     """Return what a person needs to judge a surrogate, as plain JSON values.
 
-    Lengthscales are in widths of the cube; noise is one standard deviation of a
-    replicate, in the unit of the target; the log score is the mean leave-one-out log
-    density (nats).
+    Lengthscales are in widths of the space; noise is one standard deviation of a
+    replicate of the middle observation, in the unit of the target; the log score is the
+    mean leave-one-out log density (nats).
     """
-    model = surrogate.model
-    values, mean, deviation = leave_one_out(surrogate)
-    z = (values - mean) / deviation
-    score = -0.5 * z**2 - np.log(deviation) - 0.5 * math.log(2 * math.pi)
-    noise = surrogate.deviation * math.sqrt(float(model.likelihood.noise))
-    lengthscales = model.covar_module.lengthscale.detach().squeeze(0).tolist()
+    best = int(surrogate.belief.argmax())
+    process = surrogate.process
+    with torch.no_grad():
+        mean, deviation = (one[best].numpy() for one in process.leave_one_out())
+        scores = process.log_scores().mean(dim=-1)
+        noise = math.sqrt(float(process.noise[best])) / math.exp(
+            float(process.log_slope[best].median())
+        )
+        unit = np.exp(-process.log_slope[best].numpy())
+    miss = process.y[best].numpy() - mean
+    z = np.abs(miss) / (surrogate.wider * deviation)
+    limit = student.ppf(0.95, max(len(miss) - 1, 1))
     return {
-        "kernel": "Matern-5/2, a lengthscale a column, dimension-scaled priors",
-        "observations": len(values),
+        "kernel": "Matern-5/2, a lengthscale an aspect, dimension-scaled priors",
+        "molecules described by": surrogate.views[best],
+        "log_scores": dict(
+            zip(surrogate.views, (round(float(s), 3) for s in scores), strict=True)
+        ),
+        "power": round(float(process.power[best]), 3) if process.bend else 1.0,
+        "observations": len(miss),
         "target": f"log10({objective.name} / ({objective.unit}))"
         if objective.scale == "log"
         else f"{objective.name} ({objective.unit})",
         "direction": objective.direction,
         "lengthscales": {
-            name: round(value, 3)
-            for name, value in zip(columns, lengthscales, strict=True)
+            name: round(float(length), 3)
+            for name, length, weight in zip(
+                columns, process.lengths[best], process.weights[best], strict=True
+            )
+            if weight > 0
         },
         "noise": round(noise, 5),
+        "wider": round(surrogate.wider, 3),
         "leave_one_out": {
-            "coverage_of_90_percent": round(float(np.mean(np.abs(z) < 1.645)), 3),
-            "log_score": round(float(score.mean()), 3),
-            "rms": round(float(np.sqrt(np.mean((values - mean) ** 2))), 4),
+            "coverage_of_90_percent": round(float(np.mean(z < limit)), 3),
+            "log_score": round(float(scores[best]), 3),
+            "rms": round(float(np.sqrt(np.mean((miss * unit) ** 2))), 4),
         },
     }

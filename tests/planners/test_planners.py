@@ -23,6 +23,8 @@ from tests.conformance import (
     observations,
 )
 
+pytestmark = pytest.mark.timeout(300)
+
 RANDOM = "from planners.baseline import RandomPlanner as P"
 BAYES = "from planners.bayes.planner import BayesPlanner as P"
 LINE = Space((Real("x", 0.0, 1.0, "m"), Real("y", 0.0, 1.0, "m")))

@@ -31,18 +31,20 @@ def test_encoding_a_decoded_point_gives_it_back_but_for_rounding(
     u: float, v: float, chosen: dict[str, str]
 ) -> None:
     candidate = ENCODING.decode(np.array([u, v]), chosen)
-    (point,) = ENCODING.encode([candidate])
+    point = ENCODING.encode([candidate])[0].numpy()
     # Four digits of 0.1 to 18.4 on a log scale; and formic acid has no room at all.
     room = chosen["acid"] != "formic"
     assert point[:2] == pytest.approx([u if room else 0.0, v], abs=1e-3)
     assert ENCODING.decode(point[:2], chosen) == candidate
-    assert np.all((point >= 0) & (point <= 1))
+    assert np.all((point[:2] >= 0) & (point[:2] <= 1))
+    assert ENCODING.options(point[2:]) == chosen
 
 
-def test_every_combination_of_options_has_its_own_label() -> None:
-    labels = [ENCODING.label(chosen) for chosen in SPACE.combinations()]
-    gaps = [np.linalg.norm(a - b) for i, a in enumerate(labels) for b in labels[:i]]
-    assert min(gaps) > 0.05
+def test_a_pool_must_be_of_the_space() -> None:
+    real = Real("x", 0.0, 1.0, "m")
+    rows = (Candidate({"x": 0.5}), Candidate({"x": 1.5}))
+    with pytest.raises(SpaceError, match=r"space.pool: row 2: x: 1.5 m is outside"):
+        Space((real,), rows)
 
 
 def test_the_upper_bound_is_that_of_the_stock_to_its_last_digit() -> None:
@@ -96,3 +98,53 @@ def test_a_space_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(SpaceError, match=message):
         make()
+
+
+# -- steps and order -----------------------------------------------------------------
+
+CYCLES = Real("cycles", 1.0, 8.0, "1", steps=7)
+DILUTION = Real("dilution", 1e-3, 1.0, "1", "log", steps=3)
+
+
+def test_seven_steps_from_one_to_eight_are_whole_numbers() -> None:
+    assert [CYCLES.value(u, 8.0) for u in (0.0, 0.4, 0.5, 1.0)] == [1.0, 4.0, 5.0, 8.0]
+    assert [DILUTION.value(k / 3, 1.0) for k in range(4)] == [1e-3, 1e-2, 1e-1, 1.0]
+    large = Real("counts", 0.0, 123_456_789.0, "1", steps=123_456_789)
+    assert large.value(0.5, large.high) == 61_728_394.0
+
+
+@given(positions)
+def test_what_lies_between_steps_is_none_of_them(u: float) -> None:
+    value = CYCLES.value(u, 8.0)
+    assert value == int(value)
+    assert CYCLES.allows(value, 8.0)
+    assert not CYCLES.allows(min(value, 7.0) + 0.5, 8.0)
+
+
+def test_what_is_off_the_steps_is_outside_the_space() -> None:
+    space = Space((CYCLES,))
+    assert space.check(Candidate({"cycles": 2.5})) == [
+        "cycles: 2.5 1 is none of the 7 steps from 1 to 8 1"
+    ]
+    with pytest.raises(SpaceError, match=r"-1 steps, which must not be below 0"):
+        Real("x", 0.0, 1.0, "m", steps=-1)
+
+
+def test_a_space_of_steps_is_listed_if_it_is_small() -> None:
+    space = Space((CYCLES, DILUTION, Choice("rinse", ("water", "methanol"))))
+    listed = space.listed(64)
+    assert len({one.id for one in listed}) == 8 * 4 * 2
+    assert all(space.check(one) == [] for one in listed)
+    assert space.listed(63) == ()
+    assert Space((*space.parameters, Real("x", 0.0, 1.0, "m"))).listed(10**9) == ()
+
+
+def test_neighbours_of_an_ordered_choice_are_more_alike() -> None:
+    grades = ("coarse", "medium", "fine")
+    between = {}
+    for ordered in (True, False):
+        encoding = Encoding(Space((Choice("grade", grades, ordered),)))
+        points = encoding.encode([Candidate({"grade": one}) for one in grades])
+        between[ordered] = encoding.between(points, points)[0].tolist()
+    assert between[True] == [[0.0, 0.25, 1.0], [0.25, 0.0, 0.25], [1.0, 0.25, 0.0]]
+    assert between[False] == [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]

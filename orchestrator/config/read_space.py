@@ -1,0 +1,278 @@
+"""A search space and what was observed in it, from files, with no lab.
+
+SPACE.yaml says what may be varied, as a campaign does, but with molecules of its own;
+OBSERVED.csv has a column for each parameter and the objective, its unit in brackets. A
+row without a value is pending; the word ``failed`` is a value too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag
+
+from orchestrator import units
+from orchestrator.config.forms import (
+    BoundsForm,
+    ChoiceForm,
+    Form,
+    Name,
+    ObjectiveForm,
+    Text,
+)
+from orchestrator.config.strict_yaml import Source, near, read, shown
+from orchestrator.errors import ConfigError
+from planners.data import (
+    Candidate,
+    Estimate,
+    Objective,
+    Observation,
+    Proposal,
+    Value,
+)
+from planners.space import Choice, Molecule, Parameter, Real, Space, SpaceError
+
+FAILED = "failed"
+
+
+class MoleculesForm(Form):
+    """Molecules by name, or a CSV file with the columns name, smiles and any numbers."""
+
+    molecules: Annotated[dict[Text, Text], Field(min_length=1)] | Text
+
+
+def _kind(value: object) -> str:
+    keys = value if isinstance(value, dict) else {}
+    return next((kind for kind in ("molecules", "choice") if kind in keys), "range")
+
+
+VariedForm = Annotated[
+    Annotated[MoleculesForm, Tag("molecules")]
+    | Annotated[ChoiceForm, Tag("choice")]
+    | Annotated[BoundsForm, Tag("range")],
+    Discriminator(_kind),
+]
+
+
+class SpaceForm(Form):
+    """SPACE.yaml: what may be varied, what is wanted, and what can be made at all."""
+
+    space: Annotated[dict[Name, VariedForm], Field(min_length=1)]
+    objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1, max_length=1)]
+    initial: Annotated[int, Field(ge=0, le=1000)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    pool: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a planner is made for."""
+
+    space: Space
+    objective: Objective
+    initial: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a planner is told."""
+
+    observed: tuple[Observation, ...]
+    pending: tuple[Candidate, ...]
+    failed: tuple[Candidate, ...]
+
+
+def read_problem(path: Path) -> Problem:
+    """Read SPACE.yaml and the files it names.
+
+    Raises
+    ------
+    ConfigError
+        If anything in them breaks a rule; of molecules and rows, all are named.
+    """
+    source = read(path)
+    form = source.fill(SpaceForm)
+    ((name, goal),) = form.objectives.items()
+    objective = Objective(name, goal.unit, goal.direction, goal.scale)
+    try:
+        parameters = tuple(_parameter(source, n, one) for n, one in form.space.items())
+        space = Space(parameters)
+    except SpaceError as error:
+        raise ConfigError(f"{source.place('space')}: {error}") from error
+    if form.pool is not None:
+        space = Space(parameters, _pool(path.parent / form.pool, space))
+    return Problem(space, objective, form.initial, form.seed)
+
+
+def _parameter(source: Source, name: str, form: object) -> Parameter:
+    where = ("space", name)
+    if isinstance(form, ChoiceForm):
+        return Choice(name, tuple(form.choice), form.ordered)
+    if isinstance(form, MoleculesForm):
+        if isinstance(form.molecules, str):
+            return _molecules(name, source.path.parent / form.molecules)
+        place = source.place(*where, "molecules")
+        _check_smiles({f"{place}.{n}": s for n, s in form.molecules.items()})
+        return Molecule(name, form.molecules)
+    assert isinstance(form, BoundsForm)  # noqa: S101
+    try:
+        unit = form.low.partition(" ")[2].strip()
+        low, high = (units.parse(text, unit) for text in (form.low, form.high))
+    except units.UnitError as error:
+        text = f"{form.low} to {form.high}"
+        raise source.refusal(where, text, str(error)) from None
+    return Real(name, low, high, unit, form.scale, steps=form.steps)
+
+
+def _molecules(name: str, path: Path) -> Molecule:
+    """Read a pool of molecules: columns name and smiles, and numbers of your own."""
+    rows = list(_rows(path, {"name", "smiles"}))
+    pool = {row["name"]: row["smiles"] for _, row in rows}
+    if len(pool) < len(rows):
+        raise ConfigError(f"{shown(path)}: name — name each molecule once")
+    _check_smiles({f"{place}: {row['name']}": row["smiles"] for place, row in rows})
+    extra = [key for key in rows[0][1] if key not in ("name", "smiles")] if rows else []
+    columns = {
+        row["name"]: tuple(_number(f"{place}: {key}", row[key]) for key in extra)
+        for place, row in rows
+    }
+    return Molecule(name, pool, columns if extra else {})
+
+
+def _check_smiles(smiles: Mapping[str, str]) -> None:
+    """Refuse what RDKit cannot read, every molecule by its place."""
+    from planners.chemistry import BadMolecule, canonical
+
+    wrong = []
+    for place, text in smiles.items():
+        try:
+            canonical(place, text)
+        except BadMolecule as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+
+
+def _pool(path: Path, space: Space) -> tuple[Candidate, ...]:
+    heads = {p.name: _head(p.name, getattr(p, "unit", "")) for p in space.parameters}
+    return tuple(
+        _candidate(place, row, heads, space)
+        for place, row in _rows(path, set(heads.values()))
+    )
+
+
+def read_told(path: Path, problem: Problem) -> Told:
+    """Read OBSERVED.csv.
+
+    Raises
+    ------
+    ConfigError
+        If a row has no place in the space, or a value is not a finite number.
+    """
+    space, objective = problem.space, problem.objective
+    heads = {p.name: _head(p.name, getattr(p, "unit", "")) for p in space.parameters}
+    value, std = (
+        _head(name, objective.unit)
+        for name in (objective.name, f"{objective.name} std")
+    )
+    observed, pending, failed = [], [], []
+    for place, row in _rows(path, {*heads.values(), value}):
+        candidate = _candidate(place, row, heads, space)
+        text = row[value].strip()
+        if not text:
+            pending.append(candidate)
+        elif text == FAILED:
+            failed.append(candidate)
+        else:
+            number = _number(f"{place}: {value}", text)
+            if objective.scale == "log" and number <= 0:
+                rule = "must be above 0 on a log scale"
+                raise ConfigError(f"{place}: {value}: {text} — {rule}")
+            known = _number(f"{place}: {std}", row.get(std) or "0")
+            estimates = {objective.name: Estimate(number, known)}
+            observed.append(Observation(candidate, estimates))
+    return Told(tuple(observed), tuple(pending), tuple(failed))
+
+
+def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
+    """Yield a proposal as lines of CSV, with what is expected of each candidate.
+
+    The interval is that which is to hold nine in ten next measurements.
+    """
+    space, objective = problem.space, problem.objective
+    heads = [_head(p.name, getattr(p, "unit", "")) for p in space.parameters]
+    log = objective.scale == "log"
+    goal = _head(objective.name, objective.unit)
+    ends = [f"{goal} {what}" for what in ("expected", "5 %", "95 %")]
+    yield _line([*heads, *ends, "reason"])
+    cards = proposal.card["candidates"]
+    for candidate, card in zip(proposal.candidates, cards, strict=True):
+        found = (
+            [card["predicted"], *card["predicted_90"]] if "predicted" in card else []
+        )
+        expected = [f"{10.0**one if log else one:.4g}" for one in found] or [""] * 3
+        values = [candidate.values[p.name] for p in space.parameters]
+        cells = [one if isinstance(one, str) else f"{one:.6g}" for one in values]
+        yield _line([*cells, *expected, card["reason"]])
+
+
+def _line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _head(name: str, unit: str) -> str:
+    return f"{name} [{unit}]" if unit and unit != "1" else name
+
+
+def _rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each row of a CSV file with its place; every wanted column is there."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            heads = reader.fieldnames or []
+            for head in sorted(wanted):
+                if head not in heads:
+                    rule = f"no such column: {near(head, heads)}"
+                    raise ConfigError(f"{shown(path)}:1: {head} — {rule}")
+            for row in reader:
+                place = f"{shown(path)}:{reader.line_num}"
+                if None in row or None in row.values():
+                    rule = f"not as many cells as the {len(heads)} columns"
+                    raise ConfigError(f"{place}: {rule}")
+                yield place, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{shown(path)}: cannot be read: {error}") from error
+
+
+def _candidate(
+    place: str, row: Mapping[str, str], heads: Mapping[str, str], space: Space
+) -> Candidate:
+    values: dict[str, Value] = {
+        p.name: _number(f"{place}: {heads[p.name]}", row[heads[p.name]])
+        if isinstance(p, Real)
+        else row[heads[p.name]]
+        for p in space.parameters
+    }
+    candidate = Candidate(values)
+    if wrong := space.check(candidate):
+        raise ConfigError(f"{place}: {'; '.join(wrong)}")
+    return candidate
+
+
+def _number(place: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{place}: {text} — must be a finite number")
+    return number
