@@ -67,6 +67,7 @@ class Hands:
         self.pump("A0")
 
     def spin(self, rpm: float, seconds: float) -> None:
+        self.desk.tell("vacuum", b"\xa0\x01\x01\xa2")
         for line in (
             "w axis0.requested_state 3",
             "w axis0.requested_state 8",
@@ -81,6 +82,7 @@ class Hands:
                 self.desk.wait(20.0)
         self.desk.wait(seconds)
         self.desk.ask("spin_coater", b"w axis0.controller.input_vel 0\n", wait=20.0)
+        self.desk.tell("vacuum", b"\xa0\x01\x00\xa1")
 
 
 @pytest.fixture
