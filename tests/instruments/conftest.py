@@ -24,6 +24,7 @@ from instruments import (
     julabo,
     mettler_balance,
     odrive_spin_coater,
+    relay,
 )
 from instruments.clock import Clock
 from instruments.device import Instrument
@@ -63,6 +64,7 @@ MAKERS: dict[str, tuple[type[Instrument], Any]] = {
         odrive_spin_coater.SpinCoater,
         odrive_spin_coater.SpinCoaterSettings(8000.0),
     ),
+    "vacuum": (relay.Vacuum, relay.VacuumSettings()),
     "anneal_plate": (
         ika_hotplate.Hotplate,
         ika_hotplate.HotplateSettings("C-MAG HS7", 200.0),

@@ -42,10 +42,13 @@ def test_a_film_is_made_annealed_and_rinsed(
 ) -> None:
     gantry, pump = open_device("gantry"), open_device("pump")
     chuck, plate = open_device("spin_coater"), open_device("anneal_plate")
+    vacuum = open_device("vacuum")
+    vacuum.meet({"spin_coater": chuck})
+    chuck.meet({"vacuum": vacuum})
 
     run(transfer(gantry, source=RACK, target=CHUCK))
     run(dispense(gantry, pump, target=CHUCK, portions=(Portion("ink", INK, 150.0),)))
-    spun = run(spin(chuck, speed=2000.0, acceleration=1000.0, duration=45.0))
+    spun = run(spin(chuck, vacuum, speed=2000.0, acceleration=1000.0, duration=45.0))
     run(transfer(gantry, source=CHUCK, target=ANNEAL))
     heated = run(heat(plate, temperature=80.0, duration=60.0))
     run(transfer(gantry, source=ANNEAL, target=RINSE))
