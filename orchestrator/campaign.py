@@ -38,10 +38,12 @@ class Trial:
     that had not happened was attempted again; ``made`` holds what a parameter of the
     candidate really was, where that is not what was asked; ``done_at`` is when its last
     step ended, in Unix seconds. A person may have it rest, or ``condemned`` its sample.
+    ``initial``: of the initial design, before a surrogate was asked.
     """
 
     id: str
     candidate: Candidate
+    initial: bool = False
     status: TrialStatus = TrialStatus.PROPOSED
     sample: str = ""
     home: str = ""

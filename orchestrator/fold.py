@@ -62,7 +62,8 @@ class _State:
             self._control(event.data)
         elif event.kind == "candidate.proposed":
             candidate = Candidate(event.data["candidate"])
-            self.trials.setdefault(event.trial, Trial(event.trial, candidate))
+            initial = _is_initial(candidate, event.data.get("card") or {})
+            self.trials.setdefault(event.trial, Trial(event.trial, candidate, initial))
         trial = self.trials.get(event.trial)
         if trial is not None:
             self.trials[event.trial] = self._trial(trial, event)
@@ -264,6 +265,7 @@ def _after(trial: Trial, event: Event) -> Trial:
             return Trial(
                 trial.id,
                 trial.candidate,
+                trial.initial,
                 recipe=trial.recipe,
                 acts=trial.acts,
                 restarts=trial.restarts + 1,
@@ -272,6 +274,7 @@ def _after(trial: Trial, event: Event) -> Trial:
             return Trial(
                 trial.id,
                 trial.candidate,
+                trial.initial,
                 status=TrialStatus.PREPARING,
                 sample=data["sample"],
                 home=data["home"],
@@ -336,4 +339,12 @@ def recipe_of(data: Mapping[str, Any]) -> Recipe:
             MeasurementRule(**(rule | {"needs": tuple(rule.get("needs", ()))}))
             for rule in data["measurements"]
         ),
+    )
+
+
+def _is_initial(candidate: Candidate, card: Mapping[str, Any]) -> bool:
+    """Return whether a planner says that a candidate is of its initial design."""
+    return any(
+        one.get("reason") == "initial design" and one.get("id") == candidate.id
+        for one in card.get("candidates", ())
     )

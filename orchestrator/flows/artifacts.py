@@ -1,19 +1,19 @@
 """What an operator sees in the Prefect UI: progress, trials, best so far, the report.
 
-A thread draws it. A drawing reads every event, so its cost grows with the campaign;
-what all drawings cost together is bounded: the thread rests ten seconds, and twenty
-times as long as the last drawing took, so it never takes more than a twentieth of a
-core. The artifacts are changed in place, so Prefect's database does not grow with them.
+A thread draws it, from the loop's own state. A drawing shows every trial, so its cost
+grows with the campaign; what all drawings cost together is bounded: the thread rests ten
+seconds, and twenty times as long as the last drawing took, so it never takes more than a
+twentieth of a core. The artifacts are changed in place, so Prefect's database does not
+grow with them.
 """
 
 from __future__ import annotations
 
 import base64
-import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from uuid import UUID
 
 import httpx
@@ -23,7 +23,8 @@ from prefect.exceptions import ObjectNotFound
 
 from orchestrator.campaign import Progress
 from orchestrator.flows.client import impatient_client
-from orchestrator.ledger import Event, Ledger
+from orchestrator.ledger import Event
+from orchestrator.reporting.history import History, outline
 from orchestrator.reporting.report import best_so_far_png, trials_markdown
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,6 @@ REST = 10.0
 SHARE = 20.0
 """How many times as long as the last drawing took it rests, at least."""
 
-UNDRAWN = {"recipe.compiled", "step.intended", "step.done", "step.failed"}
-"""Kinds of event that no drawing shows, nine tenths of a ledger; they are not kept."""
-
-ASKED = {"observed", "pending", "failed"}
-"""What a proposal says of all trials before it; no drawing shows it either."""
-
 ROWS = 100
 """So many trials are in the table, the newest; the report has them all."""
 
@@ -47,12 +42,9 @@ ROWS = 100
 class Board:
     """Keeps the artifacts of a flow run up to date; never blocks and never raises."""
 
-    def __init__(self, flow_run: str, campaign_id: str, ledger: Ledger) -> None:
+    def __init__(self, flow_run: str, started: Event) -> None:
         self._run = UUID(flow_run)
-        self._id = campaign_id
-        self._ledger = ledger
-        self._events: list[Event] = []
-        self._seq = 0
+        self._started = started
         self._progress = Progress()
         self._known: dict[str, UUID] = {}
         self._asked = threading.Event()
@@ -101,11 +93,8 @@ class Board:
                 self._closing.wait(max(REST, SHARE * took))
 
     def _publish(self, client: SyncPrefectClient, *, final: bool) -> None:
-        new = self._ledger.events(self._id, after=self._seq)
-        self._seq = new[-1].seq if new else self._seq
-        self._events += kept(new)
-        name = self._id.replace("_", "-")
-        shown = drawings(self._id, self._events, self._progress, final=final)
+        name = self._started.campaign.replace("_", "-")
+        shown = drawings(outline(self._started, self._progress), final=final)
         for key, title, text in shown:
             if self._abandoned.is_set():
                 return
@@ -132,34 +121,22 @@ class Board:
         self._known[key] = made.id
 
 
-def kept(events: Sequence[Event]) -> list[Event]:
-    """Return what drawings show, without what would grow as the square of the trials."""
-    return [
-        dataclasses.replace(
-            one, data={key: one.data[key] for key in one.data.keys() - ASKED}
-        )
-        for one in events
-        if one.kind not in UNDRAWN
-    ]
-
-
-def drawings(
-    campaign_id: str, events: Sequence[Event], progress: Progress, *, final: bool
-) -> Iterator[tuple[str, str, str]]:
+def drawings(history: History, *, final: bool) -> Iterator[tuple[str, str, str]]:
     """Yield key, title and markdown of what there is to see of a campaign."""
-    picture = base64.b64encode(best_so_far_png(events)).decode()
+    progress = history.progress
+    picture = base64.b64encode(best_so_far_png(history)).decode()
     # An image in markdown renders well; an image artifact with a data-URI prints the
     # URI over the page.
     plot = f"![best so far](data:image/png;base64,{picture})"
     count = len(progress.observed)
     flying = ", ".join(f"{one.id} ({one.at})" for one in progress.in_flight) or "none"
     headline = f"{count} of {len(progress.trials)} trials observed; in flight: {flying}"
-    table = _newest(trials_markdown(events))
+    table = _newest(trials_markdown(history))
     yield "progress", headline, headline
     yield "trials", "Trials", table
     yield "best", "Best so far", plot
     if final:
-        report = f"# {campaign_id}\n\n{headline}\n\n{plot}\n\n{table}"
+        report = f"# {history.id}\n\n{headline}\n\n{plot}\n\n{table}"
         yield "report", "Report", report
 
 

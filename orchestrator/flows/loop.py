@@ -82,9 +82,9 @@ class Loop:
         self.campaign = tasks.campaign_of(config)
         self.log = get_run_logger()
         lab = self.campaign.lab
-        started = next(ledger.stream(campaign_id)).data
-        self.seed = int(started["seed"])
-        self.rules = rules_of(self.campaign, started)
+        started = next(ledger.stream(campaign_id))
+        self.seed = int(started.data["seed"])
+        self.rules = rules_of(self.campaign, started.data)
         self.floor = Floor(
             lab.arm,
             {
@@ -103,7 +103,7 @@ class Loop:
         self.progress = Progress()
         self.heartbeat = Heartbeat(client)
         self.counter = Counter(self.campaign, campaign_id, ledger, client)
-        self.board = Board(self.counter.flow_run, campaign_id, ledger)
+        self.board = Board(self.counter.flow_run, started)
         self._done: queue.Queue[Done] = queue.Queue()
         self._asking = False
         self._proposals = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.campaign import Progress, Trial
@@ -72,8 +73,8 @@ class History:
     parameters: tuple[Parameter, ...]
     objectives: tuple[Objective, ...]
     progress: Progress
-    acts: tuple[Act, ...]
-    cards: Mapping[str, Mapping[str, Any]]
+    acts: tuple[Act, ...] = ()
+    cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -166,21 +167,29 @@ def read_history(events: Sequence[Event]) -> History:
     """
     if not events or events[0].kind != "campaign.started":
         raise Refused("ledger: no campaign starts here; there is nothing to report")
-    facts = events[0].data
-    return History(
-        id=events[0].campaign,
-        facts=facts,
-        began=events[0].at,
+    return dataclasses.replace(
+        outline(events[0], fold(events)),
         last=events[-1].at,
-        parameters=tuple(_parameter(one) for one in facts.get("space", ())),
-        objectives=tuple(Objective(**one) for one in facts.get("objectives", ())),
-        progress=fold(events),
         acts=tuple(_acts(events)),
         cards={
             event.trial: event.data.get("card") or {}
             for event in events
             if event.kind == "candidate.proposed"
         },
+    )
+
+
+def outline(started: Event, progress: Progress) -> History:
+    """Return how a campaign stands, without its acts and what was expected of trials."""
+    facts = started.data
+    return History(
+        id=started.campaign,
+        facts=facts,
+        began=started.at,
+        last=started.at,
+        parameters=tuple(_parameter(one) for one in facts.get("space", ())),
+        objectives=tuple(Objective(**one) for one in facts.get("objectives", ())),
+        progress=progress,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -121,7 +121,7 @@ def best_so_far(history: History) -> Figure:
             lost, [0.02] * len(lost), "x", color=FAILED, ms=6, mew=1.4, clip_on=False,
             transform=axes.get_xaxis_transform(), label="no value (failed)", zorder=4,
         )  # fmt: skip
-    initial = sum(_is_initial(history, trial) for trial in history.trials)
+    initial = sum(trial.initial for trial in history.trials)
     if initial:
         axes.axvspan(0.4, initial + 0.5, color="#f1f3f5", zorder=0)
         axes.text(
@@ -357,14 +357,6 @@ def _look(history: History, trial: Trial) -> tuple[str, str]:
     name = str(trial.candidate.values.get(choice.name))
     number = choice.options.index(name) if name in choice.options else 0
     return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-
-
-def _is_initial(history: History, trial: Trial) -> bool:
-    reasons: Mapping[str, Any] = history.cards.get(trial.id, {})
-    return any(
-        one.get("reason") == "initial design" and one.get("id") == trial.candidate.id
-        for one in reasons.get("candidates", ())
-    )
 
 
 def _bar(value: float, std: float) -> list[list[float]]:

@@ -90,16 +90,15 @@ def report_html(
     )
 
 
-def best_so_far_png(events: Sequence[Event]) -> bytes:
+def best_so_far_png(history: History) -> bytes:
     """Return the best-so-far plot as a PNG file."""
     from orchestrator.reporting import plots
 
-    return plots.png(plots.best_so_far(read_history(events)))
+    return plots.png(plots.best_so_far(history))
 
 
-def trials_markdown(events: Sequence[Event]) -> str:
+def trials_markdown(history: History) -> str:
     """Return the table of trials in markdown, the newest first."""
-    history = read_history(events)
     columns = history.quantities() | {one.name: one.unit for one in history.parameters}
     titles = [
         f"{words(name)} ({units.pretty(unit)})" if units.pretty(unit) else words(name)

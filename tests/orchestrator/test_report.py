@@ -105,7 +105,9 @@ def test_text_from_a_ledger_cannot_become_markup() -> None:
     campaign.add("trial.failed", "t001", reason="<script>alert(1)</script> | a\nb")
     html = report_html(campaign.events)
     assert "<script" not in html
-    table = trials_markdown(campaign.events).replace("\\|", "").splitlines()
+    table = (
+        trials_markdown(read_history(campaign.events)).replace("\\|", "").splitlines()
+    )
     assert len({line.count(" | ") for line in table}) == 1
 
 
@@ -126,7 +128,7 @@ def test_the_same_ledger_gives_the_same_report() -> None:
 
 
 def test_the_newest_trial_is_on_top_of_the_markdown_table() -> None:
-    lines = trials_markdown(fake_campaign(3)).splitlines()
+    lines = trials_markdown(read_history(fake_campaign(3))).splitlines()
     assert lines[0].startswith(
         "| trial | status | transmittance | sheet resistance (Ω)"
     )
@@ -135,7 +137,7 @@ def test_the_newest_trial_is_on_top_of_the_markdown_table() -> None:
 
 @pytest.mark.parametrize("trials", [0, 1, 40])
 def test_the_best_so_far_plot_is_a_png(trials: int) -> None:
-    png = best_so_far_png(fake_campaign(trials, fates={1: "failed"}))
+    png = best_so_far_png(read_history(fake_campaign(trials, fates={1: "failed"})))
     assert png.startswith(b"\x89PNG\r\n")
 
 
