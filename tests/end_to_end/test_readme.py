@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.launched import ROOT, Launched, polyloop
+from tests.orchestrator.test_propose import block
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\| `polyloop ([^`]+)` \|", README, re.MULTILINE)
@@ -65,7 +66,12 @@ def test_a_command_of_the_readme_works(
         words[words.index("--to") + 1] = str(tmp_path / "film.xlsx")
     if words[0] == "analyse":
         words[1] = str(spectrum(tmp_path / "spectrum.csv"))
-    if words[0] not in ("check", "devices", "analyse"):
+    if words[0] == "propose":
+        for place, kind in ((1, "yaml"), (2, "csv")):
+            file = tmp_path / words[place]
+            file.write_text(block(kind))
+            words[place] = str(file)
+    if words[0] not in ("check", "devices", "analyse", "propose"):
         words += ["--data", str(data)]
     if words[0] == "clear":
         assert polyloop("estop", "--data", data).returncode == 0
