@@ -276,8 +276,11 @@ class ChoiceForm(Form):
     ordered: bool = False
 
 
-class BoundsForm(Form):
-    """A quantity from one bound to another; only so many steps of it, if it says so."""
+class RangeForm(Form):
+    """A quantity from one bound to another, or to the stock of a chosen liquid.
+
+    Only so many steps of it, if it says so.
+    """
 
     low: QuantityText = Field(alias="from")
     high: QuantityText = Field(alias="to")
@@ -285,22 +288,18 @@ class BoundsForm(Form):
     steps: Annotated[int, Field(ge=0, le=100_000)] = 0
 
 
-class RangeForm(BoundsForm):
-    """A quantity from one bound to another, or to the stock of a chosen liquid."""
-
-
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """Return the form's tag; no tag is a key of a form, which tells them apart."""
     keys = value if isinstance(value, dict) else {}
-    kinds = ("molecule", "choice")
-    return "a " + next((kind for kind in kinds if kind in keys), "range")
+    names = {"molecule": "molecule", "molecules": "molecule", "choice": "choice"}
+    return "a " + next((names[key] for key in names if key in keys), "range")
 
 
 ParameterForm = Annotated[
     Annotated[MoleculeForm, Tag("a molecule")]
     | Annotated[ChoiceForm, Tag("a choice")]
     | Annotated[RangeForm, Tag("a range")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 
 

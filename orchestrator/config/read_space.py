@@ -19,12 +19,13 @@ from pydantic import Discriminator, Field, Tag
 
 from orchestrator import units
 from orchestrator.config.forms import (
-    BoundsForm,
     ChoiceForm,
     Form,
     Name,
     ObjectiveForm,
+    RangeForm,
     Text,
+    kind_of,
 )
 from orchestrator.config.strict_yaml import Source, near, read, shown
 from orchestrator.errors import ConfigError
@@ -47,16 +48,11 @@ class MoleculesForm(Form):
     molecules: Annotated[dict[Text, Text], Field(min_length=1)] | Text
 
 
-def _kind(value: object) -> str:
-    keys = value if isinstance(value, dict) else {}
-    return next((kind for kind in ("molecules", "choice") if kind in keys), "range")
-
-
 VariedForm = Annotated[
-    Annotated[MoleculesForm, Tag("molecules")]
-    | Annotated[ChoiceForm, Tag("choice")]
-    | Annotated[BoundsForm, Tag("range")],
-    Discriminator(_kind),
+    Annotated[MoleculesForm, Tag("a molecule")]
+    | Annotated[ChoiceForm, Tag("a choice")]
+    | Annotated[RangeForm, Tag("a range")],
+    Discriminator(kind_of),
 ]
 
 
@@ -121,7 +117,7 @@ def _parameter(source: Source, name: str, form: object) -> Parameter:
         place = source.place(*where, "molecules")
         _check_smiles({f"{place}.{n}": s for n, s in form.molecules.items()})
         return Molecule(name, form.molecules)
-    assert isinstance(form, BoundsForm)  # noqa: S101
+    assert isinstance(form, RangeForm)  # noqa: S101
     try:
         unit = form.low.partition(" ")[2].strip()
         low, high = (units.parse(text, unit) for text in (form.low, form.high))
