@@ -76,3 +76,33 @@ class Objective:
     direction: Literal["maximise", "minimise"] = "maximise"
     scale: Literal["linear", "log"] = "linear"
     target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A measured quantity that must keep within bounds, in its unit.
+
+    Raises
+    ------
+    ValueError
+        If there is neither a lower nor an upper bound.
+    """
+
+    name: str
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(
+                f"limits.{self.name}: neither at_least nor at_most is given"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier campaign of the same space, or the literature, has found."""
+
+    name: str
+    observations: tuple[Observation, ...]

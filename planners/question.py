@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from planners.data import Candidate, Objective, Observation
+from planners.data import Candidate, Limit, Objective, Observation
 from planners.space import Space, SpaceError
 
 
@@ -24,6 +24,7 @@ def check_question(
     observed: Sequence[Observation],
     space: Space,
     objectives: Sequence[Objective],
+    limits: Sequence[Limit] = (),
 ) -> None:
     """Refuse ``n`` below 1 and observations that cannot be learned from."""
     if n < 1:
@@ -31,7 +32,10 @@ def check_question(
     for observation in observed:
         candidate = observation.candidate
         place = f"candidate {candidate.id} {dict(candidate.values)}"
-        for objective in objectives:
+        for objective in (
+            *objectives,
+            *(Objective(one.name, one.unit) for one in limits),
+        ):
             if objective.name not in observation.estimates:
                 raise BadQuestion(f"{place}: no estimate of {objective.name}")
             estimate = observation.estimates[objective.name]

@@ -1,26 +1,17 @@
-"""The acquisition function, and its optimum over numbers and molecules at once.
+"""The optimum of an acquisition function over numbers and molecules at once.
 
-Shapes: m points, b points of the base, f fits, a aspects, c combinations of options,
-r reals, d columns of a point (reals first).
+Shapes: m points, c combinations of options, r reals, d columns of a point (reals first).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from botorch.acquisition.analytic import _log_ei_helper
 from scipy.optimize import minimize
 from torch.quasirandom import SobolEngine
-
-from planners.bayes.process import PRIOR, Process, steadied
-from planners.bayes.surrogate import Surrogate
-
-DRAWS = 32
-"""Draws of what is true at the base, for each fit."""
 
 GLANCES = 4
 """Scattered places at which every combination of options is looked at."""
@@ -37,11 +28,8 @@ STARTS = 24
 STEPS = 40
 """Most steps of the optimiser."""
 
-CHUNK = 4096
+CHUNK = 1024
 """Points that are scored at once."""
-
-LEAST = 0.02
-"""Least chance of success that a place is left with, whatever failed there."""
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 
@@ -53,94 +41,6 @@ class Peak:
     positions: np.ndarray
     combination: int
     log_gain: float
-
-
-class Gain:
-    r"""The expected gain of a point over the best of a base, times its chance to succeed.
-
-    The base is what was observed and what is pending. What is true there is drawn from
-    the posterior, jointly, and for each draw the expectation is worked out in closed
-    form: noisy expected improvement [1]_, in logarithms [2]_. Given what is pending it
-    differs from the gain of the batch (qLogNEI's) by what the pending gain alone, which
-    is the same for every point.
-
-    Parameters
-    ----------
-    surrogate:
-        Fitted to the points of the base numbered ``observed``.
-    base:
-        Squared distances within the base; shape a x b x b.
-    observed, pending:
-        Numbers of points of the base.
-    success:
-        A surrogate of 1 for what was observed and 0 for what failed, if anything did,
-        and the numbers of those points.
-    seed:
-        Of the draws.
-
-    References
-    ----------
-    .. [1] Letham, Karrer, Ottoni and Bakshy, Bayesian Anal. 14, 495 (2019).
-    .. [2] Ament et al., NeurIPS 36 (2023), 10.48550/arXiv.2310.20708.
-    """
-
-    def __init__(
-        self,
-        surrogate: Surrogate,
-        base: torch.Tensor,
-        observed: Sequence[int],
-        pending: Sequence[int],
-        success: tuple[Surrogate, Sequence[int]] | None,
-        seed: int,
-    ) -> None:
-        self.process: Process = surrogate.process
-        self.belief = torch.from_numpy(np.log(surrogate.belief))
-        self.numbers = [*observed, *pending]
-        self.success = success
-        within = base[:, self.numbers][:, :, self.numbers]
-        mean, covariance = self._posterior(within, len(observed))
-        rng = np.random.default_rng(seed)
-        draws = torch.from_numpy(rng.standard_normal((len(self.numbers), DRAWS)))
-        true = mean.unsqueeze(-1) + torch.linalg.cholesky(covariance) @ draws
-        self.best = true.amax(dim=1, keepdim=True)
-        self.root = torch.linalg.cholesky(steadied(self.process.kernel(within)))
-        self.pull = torch.cholesky_solve(true, self.root)
-
-    def _posterior(
-        self, within: torch.Tensor, n: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean (f x b) and covariance (f x b x b) of what is true at the base."""
-        cross = self.process.kernel(within[:, :, :n])
-        mean = (cross @ self.process.pull.unsqueeze(-1)).squeeze(-1)
-        half = torch.linalg.solve_triangular(self.process.root, cross.mT, upper=False)
-        return mean, steadied(self.process.kernel(within) - half.mT @ half)
-
-    def __call__(self, apart: torch.Tensor) -> torch.Tensor:
-        """Return the logarithm of the gain at points; shape m.
-
-        ``apart`` are squared distances to the whole base; shape a x m x b.
-        """
-        cross = self.process.kernel(apart[:, :, self.numbers])
-        mean = cross @ self.pull
-        half = torch.linalg.solve_triangular(self.root, cross.mT, upper=False)
-        variance = (PRIOR - half.square().sum(dim=-2)).clamp_min(1e-10)
-        deviation = variance.sqrt().unsqueeze(-1)
-        log_gain = _log_ei_helper((mean - self.best) / deviation) + deviation.log()
-        each = torch.logsumexp(log_gain, dim=-1) - math.log(DRAWS)
-        score = torch.logsumexp(each + self.belief[:, None], dim=0)
-        return score if self.success is None else score + self._chance(apart)
-
-    def _chance(self, apart: torch.Tensor) -> torch.Tensor:
-        """Return the logarithm of the chance of success; shape m."""
-        assert self.success is not None  # noqa: S101
-        surrogate, numbers = self.success
-        process = surrogate.process
-        best = int(surrogate.belief.argmax())
-        mean, variance = process.latent(apart[:, :, list(numbers)])
-        likely = process.mean[best] + process.spread[best] * mean[best]
-        deviation = process.spread[best] * variance[best].sqrt()
-        chance: torch.Tensor = torch.special.ndtr((likely - 0.5) / deviation)
-        return (LEAST + chance).log()
 
 
 def in_chunks(score: Score, points: torch.Tensor) -> torch.Tensor:

@@ -13,18 +13,19 @@ import numpy as np
 import torch
 
 from planners.baseline import draw
-from planners.bayes.acquisition import Gain, Score, in_chunks, peaks, scattered
+from planners.bayes.acquisition import Score, in_chunks, peaks, scattered
+from planners.bayes.earlier import Past
 from planners.bayes.encoding import Encoding
-from planners.bayes.surrogate import (
-    NUMERICAL,
-    FitFailed,
-    Surrogate,
-    fit,
-    known_noise,
-    model_card,
-    targets,
+from planners.bayes.learned import Learned
+from planners.bayes.surrogate import NUMERICAL, FitFailed
+from planners.data import (
+    Candidate,
+    Earlier,
+    Limit,
+    Objective,
+    Observation,
+    Proposal,
 )
-from planners.data import Candidate, Objective, Observation, Proposal
 from planners.question import (
     Asked,
     BadQuestion,
@@ -44,6 +45,10 @@ Two that lie at the edge of a corner where all is lost would only say which way 
 COMBINATIONS = 30_000
 """Most combinations of options that one call looks at."""
 
+RECALLED = 512
+"""Scattered candidates among which an earlier campaign chooses, in a space without a pool.
+"""
+
 BEST = 2
 """Of how many of the best observations the reals are tried with everything else."""
 
@@ -58,17 +63,13 @@ which had little before need no second look.
 
 @dataclass(slots=True)
 class Fitted:
-    """What one call knows: its base of points, and the surrogates fitted to it.
+    """What one call has learned, and where it looks.
 
     ``among`` are the points of the pool, or else the combinations of options, that are
     looked at; ``rows`` are their numbers in the pool.
     """
 
-    base: torch.Tensor
-    observed: int
-    failed: int
-    surrogate: Surrogate
-    success: Surrogate | None
+    learned: Learned
     among: torch.Tensor
     rows: torch.Tensor
 
@@ -79,25 +80,40 @@ class BayesPlanner:
     Parameters
     ----------
     space, objectives:
-        Of the campaign; one objective.
+        Of the campaign. Of several objectives the hypervolume of the front is to grow.
     seed:
         Chooses the initial design and every later draw.
     initial:
         Candidates of the initial design, before any surrogate is asked.
+    limits:
+        What must be kept besides.
+    earlier:
+        Other campaigns of the same space: half of the initial design is what they would
+        make.
+    replicates:
+        Whether a candidate may be proposed again, where noise and not ignorance limits.
     """
 
     def __init__(
-        self, space: Space, objectives: Sequence[Objective], seed: int, initial: int
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        seed: int,
+        initial: int,
+        *,
+        limits: Sequence[Limit] = (),
+        earlier: Sequence[Earlier] = (),
+        replicates: bool = False,
     ) -> None:
-        if len(objectives) != 1:
-            raise BadQuestion(
-                f"planner bayes: {len(objectives)} objectives, it can take one"
-            )
+        if not objectives:
+            raise BadQuestion("planner bayes: no objective, it needs one or more")
         self.space = space
-        self.objective = objectives[0]
-        self.seed = seed
-        self.initial = initial
+        self.objectives, self.limits = tuple(objectives), tuple(limits)
         self._encoding = Encoding(space)
+        for one in earlier:
+            check_question(1, one.observations, space, self.objectives)
+        self._past = Past(earlier, self._encoding, self.objectives)
+        self.seed, self.initial, self.replicates = seed, initial, replicates
         self._listed = space.listed(COMBINATIONS)
         self._pool = self._encoding.encode(self._listed)
 
@@ -113,13 +129,15 @@ class BayesPlanner:
 
         A batch is chosen one by one, each as if those before it were pending.
         """
-        check_question(n, observed, self.space, [self.objective])
+        check_question(n, observed, self.space, self.objectives, self.limits)
         told = len(observed) + len(pending) + len(failed)
         asked = all_asked(observed, pending, failed)
         card: dict[str, Any] = {
             "planner": "bayes", "seed": self.seed, "observed": len(observed),
             "pending": len(pending), "failed": len(failed), "candidates": [],
         }  # fmt: skip
+        if self._past.notes:
+            card["earlier campaigns"] = self._past.notes
         chosen: list[Candidate] = []
         with _one_thread(), _noted(card):
             fitted = self._fitted(n, observed, pending, failed, card)
@@ -148,34 +166,24 @@ class BayesPlanner:
             why = f"{len(observed)} observations, a fit needs {enough}"
             card["fallback"] = f"space-filling point: {why}"
             return None
-        encoding, seen = self._encoding, len(observed)
-        made = [o.candidate for o in observed]
-        base = encoding.encode([*made, *failed, *pending])
-        tried = base[: seen + len(failed)]
-        apart = encoding.between(tried, tried)
-        every = {view: encoding.used(view) for view in encoding.views or [""]}
         try:
-            surrogate = fit(
-                apart[:, :seen, :seen],
-                targets(observed, self.objective),
-                known_noise(observed, self.objective),
-                every,
+            learned = Learned(
+                self._encoding,
+                self.objectives,
+                self.limits,
+                observed,
+                failed,
+                pending,
             )
-            success = None
-            if failed:
-                view = surrogate.views[int(surrogate.belief.argmax())]
-                ended = np.repeat([1.0, 0.0], [seen, len(failed)])
-                used = {view: every[view]}
-                success = fit(apart, ended, np.zeros(len(ended)), used, bend=False)
         except (FitFailed, *NUMERICAL) as reason:
             card["fallback"] = f"space-filling point: {reason}"
             return None
-        card["surrogate"] = model_card(surrogate, encoding.names, self.objective)
-        card["fallback"] = surrogate.fallback or None
-        r = len(encoding.real_names)
-        among = self._pool if self._listed else self._labels(told, base[:seen, r:])
-        rows = torch.arange(len(among))
-        return Fitted(base, seen, len(failed), surrogate, success, among, rows)
+        card.update(learned.card())
+        among = self._pool
+        if not self._listed:
+            r = len(self._encoding.real_names)
+            among = self._labels(told, learned.points[list(learned.own), r:])
+        return Fitted(learned, among, torch.arange(len(among)))
 
     def _next(
         self,
@@ -187,42 +195,56 @@ class BayesPlanner:
     ) -> tuple[Candidate, dict[str, Any]]:
         """Return one candidate and the reason for it."""
         if told < self.initial:
+            if self._past.expected and told % 2 == 0:
+                return self._recalled(told, asked)
             return self._fill(told, asked), {"reason": "initial design"}
         why = card.get("fallback")
         if fitted is not None:
             try:
-                return self._gain_most(told, chosen, fitted, asked)
+                return self._gain_most(told, chosen, fitted, asked, card)
             except (FitFailed, *NUMERICAL) as reason:
                 why = card["fallback"] = f"space-filling point: {reason}"
         return self._fill(told, asked), {"reason": "space-filling", "why": why}
 
+    def _recalled(self, told: int, asked: Asked) -> tuple[Candidate, dict[str, Any]]:
+        """Return what an earlier campaign would make, each in its turn."""
+        listed, places = self._listed, self._pool
+        if not listed:
+            listed = tuple(self._fill(i, Asked([])) for i in range(RECALLED))
+            places = self._encoding.encode(listed)
+        name, order = self._past.best(told // 2, places)
+        for row in order:
+            if listed[row] not in asked:
+                return listed[row], {"reason": f"initial design, as {name}"}
+        raise SpaceExhausted("space: all candidates were asked for")
+
     def _gain_most(
-        self, told: int, chosen: Sequence[Candidate], fitted: Fitted, asked: Asked
+        self,
+        told: int,
+        chosen: Sequence[Candidate],
+        fitted: Fitted,
+        asked: Asked,
+        card: dict[str, Any],
     ) -> tuple[Candidate, dict[str, Any]]:
-        encoding, seen = self._encoding, fitted.observed
         seed = int(call_seed(self.seed, told).generate_state(1)[0])
-        base = torch.cat([fitted.base, encoding.encode(chosen)])
-        tried = seen + fitted.failed
-        gain = Gain(
-            fitted.surrogate,
-            encoding.between(base, base),
-            range(seen),
-            range(tried, len(base)),
-            (fitted.success, range(tried)) if fitted.success else None,
-            seed,
-        )
-
-        def score(points: torch.Tensor) -> torch.Tensor:
-            return gain(encoding.between(points, base))
-
-        for log_gain, candidate in self._ranked(score, fitted, seed):
-            if candidate not in asked:
-                point = encoding.between(encoding.encode([candidate]), base[:seen])
-                return candidate, {
-                    "reason": "expected gain",
-                    "log_gain": round(log_gain, 4),
-                    **self._predicted(fitted.surrogate, point),
-                }
+        learned = fitted.learned
+        ranked = self._ranked(learned.gain(chosen, seed), fitted, seed)
+        if not chosen and len(self.objectives) == 1:
+            if self._listed:
+                places = fitted.among
+            else:
+                ranked = iter(found := list(ranked))
+                places = self._encoding.encode([candidate for _, candidate in found])
+            card["regret_bound"] = round(learned.regret_bound(places), 4)
+        for log_gain, candidate in ranked:
+            if candidate in asked:
+                continue
+            again = learned.again(log_gain, chosen) if self.replicates else None
+            reason: dict[str, Any] = {"reason": "replicate"}
+            if again is None:
+                reason = {"reason": "expected gain", "log_gain": round(log_gain, 4)}
+            best = again or candidate
+            return best, {**reason, **learned.predicted(best)}
         raise FitFailed("every optimum of the acquisition function was asked for")
 
     def _ranked(
@@ -238,8 +260,7 @@ class BayesPlanner:
             for log_gain, row in found:
                 yield log_gain, self._listed[row]
             return
-        best = fitted.surrogate.process.y[0].argsort(descending=True, stable=True)
-        known = fitted.base[best[:BEST], :r].clamp(0.0, 1.0)
+        known = fitted.learned.best(BEST)[:, :r].clamp(0.0, 1.0)
         labels = fitted.among
         found_there, order = peaks(score, labels, known, seed)
         self._shorten(fitted, order)
@@ -253,18 +274,6 @@ class BayesPlanner:
         if len(order) > SHORT:
             fitted.among = fitted.among[order[:SHORT]]
             fitted.rows = fitted.rows[order[:SHORT]]
-
-    def _predicted(self, surrogate: Surrogate, point: torch.Tensor) -> dict[str, Any]:
-        """Return the next measurement as the surrogate expects it, 5 % to 95 %."""
-        found = surrogate.quantiles(point, (0.05, 0.159, 0.5, 0.841, 0.95))[:, 0]
-        if self.objective.direction == "minimise":
-            found = -found[::-1]
-        low, below, middle, above, high = (round(float(one), 4) for one in found)
-        return {
-            "predicted": middle,
-            "predicted_std": round((above - below) / 2.0, 4),
-            "predicted_90": [low, high],
-        }
 
     def _labels(self, told: int, seen: torch.Tensor) -> torch.Tensor:
         """Return the combinations of options to look at: all, or some and the seen."""

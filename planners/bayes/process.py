@@ -137,8 +137,8 @@ class Process:
         self.y = (bent - self.mean) / self.spread
         self.log_slope = log_slope - self.spread.log()
         extra = (stds[None] * self.log_slope.exp()).square() + JITTER
-        self.covariance = self.kernel(apart)
-        noisy = self.covariance + torch.diag_embed(self.noise[:, None] + extra)
+        self.scatter = self.noise[:, None] + extra
+        noisy = self.kernel(apart) + torch.diag_embed(self.scatter)
         self.root = torch.linalg.cholesky(noisy)
         self.pull = torch.cholesky_solve(self.y.unsqueeze(-1), self.root).squeeze(-1)
 
@@ -158,16 +158,33 @@ class Process:
         loss: torch.Tensor = fit + size + prior - self.log_slope.sum(dim=-1)
         return loss
 
+    def expected(self, cross: torch.Tensor) -> torch.Tensor:
+        """Return means (f x m) where covariances with the observations are f x m x n."""
+        return (cross @ self.pull.unsqueeze(-1)).squeeze(-1)
+
     def latent(self, apart: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and variance, without noise, at points; both f x m.
 
         ``apart`` are squared distances to the observations; shape a x m x n.
         """
         cross = self.kernel(apart)
-        mean = (cross @ self.pull.unsqueeze(-1)).squeeze(-1)
+        mean = self.expected(cross)
         half = torch.linalg.solve_triangular(self.root, cross.mT, upper=False)
         variance = PRIOR - half.square().sum(dim=-2)
         return mean, variance.clamp_min(1e-10)
+
+    def joint(
+        self, within: torch.Tensor, apart: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return means (f x m) and covariances (f x m x m), without noise, at points.
+
+        ``within`` are squared distances between them, ``apart`` to the observations;
+        shapes a x m x m and a x m x n.
+        """
+        cross = self.kernel(apart)
+        mean = self.expected(cross)
+        half = torch.linalg.solve_triangular(self.root, cross.mT, upper=False)
+        return mean, steadied(self.kernel(within) - half.mT @ half)
 
     def leave_one_out(self) -> tuple[torch.Tensor, torch.Tensor]:
         r"""Return what each standardised target is predicted to be from all others.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -73,6 +72,11 @@ class Surrogate:
     wider: float
     fallback: str
 
+    @property
+    def best(self) -> int:
+        """The number of the fit believed most."""
+        return int(self.belief.argmax())
+
     def quantiles(
         self, apart: torch.Tensor, levels: Sequence[float], *, noisy: bool = True
     ) -> np.ndarray:
@@ -81,8 +85,7 @@ class Surrogate:
         Of the fit believed most; of the next measurement, or of the truth without
         noise. ``apart`` are squared distances to the observations, a x m x n.
         """
-        best = int(self.belief.argmax())
-        process = self.process
+        best, process = self.best, self.process
         with torch.no_grad():
             mean, variance = (one[best].numpy() for one in process.latent(apart))
         if noisy:
@@ -152,7 +155,11 @@ def fit(
         raise FitFailed("; ".join([*reasons, "prior: the posterior is not finite"]))
     belief = np.exp(scores - scores.max())
     return Surrogate(
-        process, tuple(used), belief / belief.sum(), wider, "; ".join(reasons)
+        process,
+        tuple(used),
+        belief / belief.sum(),
+        wider,
+        "; ".join(reasons),
     )
 
 
@@ -193,53 +200,3 @@ def _wider(process: Process, best: int) -> float:
     z = ((process.y[best] - mean) / deviation).square()
     total = z.sum() + DOUBTED * MISSED**2
     return float((total / (len(z) + DOUBTED)).sqrt().clamp_min(1.0))
-
-
-def model_card(
-    surrogate: Surrogate, columns: Sequence[str], objective: Objective
-) -> dict[str, Any]:
-    """Return what a person needs to judge a surrogate, as plain JSON values.
-
-    Lengthscales are in widths of the space; noise is one standard deviation of a
-    replicate of the middle observation, in the unit of the target; the log score is the
-    mean leave-one-out log density (nats).
-    """
-    best = int(surrogate.belief.argmax())
-    process = surrogate.process
-    with torch.no_grad():
-        mean, deviation = (one[best].numpy() for one in process.leave_one_out())
-        scores = process.log_scores().mean(dim=-1)
-        noise = math.sqrt(float(process.noise[best])) / math.exp(
-            float(process.log_slope[best].median())
-        )
-        unit = np.exp(-process.log_slope[best].numpy())
-    miss = process.y[best].numpy() - mean
-    z = np.abs(miss) / (surrogate.wider * deviation)
-    limit = student.ppf(0.95, max(len(miss) - 1, 1))
-    return {
-        "kernel": "Matern-5/2, a lengthscale an aspect, dimension-scaled priors",
-        "molecules described by": surrogate.views[best],
-        "log_scores": dict(
-            zip(surrogate.views, (round(float(s), 3) for s in scores), strict=True)
-        ),
-        "power": round(float(process.power[best]), 3) if process.bend else 1.0,
-        "observations": len(miss),
-        "target": f"log10({objective.name} / ({objective.unit}))"
-        if objective.scale == "log"
-        else f"{objective.name} ({objective.unit})",
-        "direction": objective.direction,
-        "lengthscales": {
-            name: round(float(length), 3)
-            for name, length, weight in zip(
-                columns, process.lengths[best], process.weights[best], strict=True
-            )
-            if weight > 0
-        },
-        "noise": round(noise, 5),
-        "wider": round(surrogate.wider, 3),
-        "leave_one_out": {
-            "coverage_of_90_percent": round(float(np.mean(z < limit)), 3),
-            "log_score": round(float(scores[best]), 3),
-            "rms": round(float(np.sqrt(np.mean((miss * unit) ** 2))), 4),
-        },
-    }

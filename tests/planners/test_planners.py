@@ -11,7 +11,7 @@ import pytest
 from planners.backtest import backtest
 from planners.baseline import RandomPlanner
 from planners.bayes.planner import BayesPlanner
-from planners.data import Candidate, Estimate, Objective, Observation
+from planners.data import Candidate, Estimate, Limit, Objective, Observation
 from planners.question import BadQuestion, SpaceExhausted
 from planners.space import Choice, Real, Space
 from tests.conformance import (
@@ -153,9 +153,11 @@ def test_targets_beyond_a_fit_are_said_to_be_the_reason_for_a_filling_point() ->
 
 
 def test_what_cannot_be_a_question_is_refused() -> None:
-    two = [Objective("a", "S/cm"), Objective("b", "nm")]
-    with pytest.raises(BadQuestion, match="2 objectives"):
-        BayesPlanner(SPACE, two, 0, 4)
+    with pytest.raises(BadQuestion, match="no objective"):
+        BayesPlanner(SPACE, [], 0, 4)
+    limited = BayesPlanner(SPACE, OBJECTIVES, 0, 4, limits=[Limit("haze", "1", 0.0)])
+    with pytest.raises(BadQuestion, match="no estimate of haze"):
+        limited.propose(1, observed=history(bayes, 1))
     other = Observation(
         Candidate({"acid": "lime juice"}), {"conductivity": Estimate(1.0, 1.0)}
     )

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planners.bayes.acquisition import Gain
 from planners.bayes.process import Bend, Process
 from planners.bayes.surrogate import Surrogate, fit
 
@@ -73,12 +72,3 @@ def test_rows_that_say_the_same_and_differ_are_noise() -> None:
 def test_values_all_alike_have_a_surrogate(values: np.ndarray) -> None:
     surrogate = fit(APART[:, :3, :3], values, np.zeros(3), USED)
     assert np.isfinite(surrogate.quantiles(APART[:, 3:, :3], [0.05, 0.95])).all()
-
-
-def test_what_is_pending_takes_gain_away_and_adds_none() -> None:
-    surrogate = fitted(8)
-    base = APART[:, :9, :9]
-    alone = Gain(surrogate, base, range(8), [], None, 0)(APART[:, 8:, :9])
-    waiting = Gain(surrogate, base, range(8), [8], None, 0)(APART[:, 8:, :9])
-    assert float(waiting[0]) < float(alone[0]) - 1.0
-    assert bool((waiting <= alone + 0.1).all())

@@ -1,0 +1,83 @@
+"""What earlier campaigns are good for: the first candidates of this one.
+
+Each earlier campaign has a surrogate of its own, and says what it would make; half of the
+initial design is that, the other half fills the space. What was measured there is never
+taken for a measurement here, so that a campaign that misleads costs no more than its part
+of the initial design.
+
+Shapes: m points, d columns of a point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from planners.bayes.acquisition import Score, in_chunks
+from planners.bayes.encoding import Encoding
+from planners.bayes.surrogate import NUMERICAL, FitFailed, fit, known_noise, targets
+from planners.data import Earlier, Objective, Observation
+
+MOST = 300
+"""Most observations of an earlier campaign that are looked at; a fit grows as the cube."""
+
+
+class Past:
+    """What earlier campaigns expect of points.
+
+    ``notes`` says of each how many observations it has, or why it has no surrogate.
+    """
+
+    def __init__(
+        self,
+        earlier: Sequence[Earlier],
+        encoding: Encoding,
+        objectives: Sequence[Objective],
+    ) -> None:
+        self.notes: dict[str, str] = {}
+        self.expected: list[tuple[str, Score]] = []
+        for one in earlier:
+            for objective in objectives:
+                name = f"{one.name}: {objective.name}"
+                try:
+                    expect = _expectation(one.observations, encoding, objective)
+                except (FitFailed, *NUMERICAL) as reason:
+                    self.notes[name] = f"not used: {reason}"
+                else:
+                    self.notes[name] = f"{len(one.observations)} observations"
+                    self.expected.append((name, expect))
+
+    def best(self, turn: int, points: torch.Tensor) -> tuple[str, Iterator[int]]:
+        """Return whose turn it is, and the numbers of points (m x d) it would make."""
+        name, expect = self.expected[turn % len(self.expected)]
+        order = in_chunks(expect, points).argsort(descending=True, stable=True)
+        return name, iter(order.tolist())
+
+
+def _expectation(
+    observations: Sequence[Observation], encoding: Encoding, objective: Objective
+) -> Score:
+    kept = thinned(observations, objective)
+    points = encoding.encode([one.candidate for one in kept])
+    used = {view: encoding.used(view) for view in encoding.views or [""]}
+    apart = encoding.between(points, points)
+    y, noise = targets(kept, objective), known_noise(kept, objective)
+    surrogate = fit(apart, y, noise, used)
+    process, best = surrogate.process, surrogate.best
+
+    def expect(some: torch.Tensor) -> torch.Tensor:
+        return process.expected(process.kernel(encoding.between(some, points)))[best]
+
+    return expect
+
+
+def thinned(
+    observations: Sequence[Observation], objective: Objective
+) -> list[Observation]:
+    """Return at most `MOST` observations, evenly from the lowest to the highest."""
+    name = objective.name
+    ranked = sorted(observations, key=lambda one: one.estimates[name].value)
+    places = np.linspace(0, len(ranked) - 1, min(len(ranked), MOST)).round()
+    return [ranked[int(i)] for i in places]
