@@ -96,6 +96,30 @@ def convert(value: float, unit: str, to: str) -> float:
     return float(f"{result:.14g}")
 
 
+def interval(unit: str) -> str:
+    """Return the unit that differences have: K for a temperature with its own zero.
+
+    Examples
+    --------
+    >>> interval("degC"), interval("percent")
+    ('K', 'percent')
+    """
+    if same_kind(unit, "K") and convert(0.0, unit, "K") != 0.0:
+        return "K"
+    return unit
+
+
+def stretch(unit: str, to: str) -> float:
+    """Return the difference between two numbers, one ``unit`` apart, in ``to``.
+
+    Examples
+    --------
+    >>> stretch("degC", "K"), stretch("g", "mg")
+    (1.0, 1000.0)
+    """
+    return float(f"{convert(1.0, unit, to) - convert(0.0, unit, to):.12g}")
+
+
 def parse(text: object, unit: str) -> float:
     """Return the number that a text means, in ``unit``.
 

@@ -55,9 +55,14 @@ class Region:
         return np.asarray((self.rows != 0).any(axis=0))
 
     @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """What makes it the region that it is, in positions."""
+        return self.low, self.high, self.rows, self.least, self.most
+
+    @property
     def possible(self) -> bool:
         """Whether there is any point in it."""
-        return not len(self.rows) or self.span(0, {}) is not None
+        return len(self.rows) == 0 or self.span(0, {}) is not None
 
     @property
     def size(self) -> float:
@@ -80,13 +85,13 @@ class Region:
         if len(fixed):
             _, s, v = np.linalg.svd(fixed)
             basis = basis @ v[int((s > 1e-9).sum()) :].T
-        return basis
+        return np.asarray(basis)
 
     @cached_property
     def centre(self) -> np.ndarray:
         """The middle of the largest ball within; shape r."""
         if not len(self.rows):
-            return (self.low + self.high) / 2.0
+            return np.asarray((self.low + self.high) / 2.0)
         free = self.high > self.low
         sides = np.vstack([self.rows[~self.equal], np.eye(len(free))[free]])
         radius = np.linalg.norm(sides, axis=1)
@@ -113,10 +118,11 @@ class Region:
         if len(self.rows) > 1:
             goal = np.zeros(len(low))
             goal[i] = 1.0
-            ends = [self._corner(sign * goal, low, high) for sign in (1.0, -1.0)]
-            if ends[0] is None or ends[1] is None:
+            first = self._corner(goal, low, high)
+            last = self._corner(-goal, low, high)
+            if first is None or last is None:
                 return None
-            return float(ends[0][i]), float(ends[1][i])
+            return float(first[i]), float(last[i])
         down, up = float(low[i]), float(high[i])
         for row, least, most in zip(self.rows, self.least, self.most, strict=True):
             others = np.sort([row * low, row * high], axis=0)
@@ -152,7 +158,7 @@ class Region:
     def inside(self, points: np.ndarray) -> np.ndarray:
         """Return points as they are, or drawn towards the centre until inside; m x r."""
         if not len(self.rows):
-            return np.clip(points, self.low, self.high)
+            return np.asarray(np.clip(points, self.low, self.high))
         along = (points - self.centre) @ self.basis @ self.basis.T
         at = np.broadcast_to(self.centre, along.shape)
         _, ahead = self.chord(at, along)
@@ -222,27 +228,33 @@ class Region:
         ]  # fmt: skip
         dead: set[tuple[int, tuple[float, ...]]] = set()
 
+        def fits(depth: int, sums: list[float]) -> bool:
+            for one, (least, most) in zip(sums, windows[depth], strict=True):
+                if not least <= one <= most:
+                    return False
+            return True
+
         def go(depth: int, sums: list[float]) -> Iterator[dict[int, float]]:
-            if not all(
-                a <= s <= b for s, (a, b) in zip(sums, windows[depth], strict=True)
-            ):
-                return
-            key = depth, tuple(round(s, 9) for s in sums)
-            if key in dead:
-                return
             if depth == len(order):
                 yield {}
+                return
+            # Other ways to the same sums have the same ways on.
+            key = depth, tuple(round(one, 9) for one in sums)
+            if key in dead:
                 return
             i, found = order[depth], False
             for p in tried[depth]:
                 further = [s + c * p for s, c in zip(sums, columns[i], strict=True)]
-                for others in go(depth + 1, further):
-                    found = True
-                    yield {i: p, **others}
+                if fits(depth + 1, further):
+                    for others in go(depth + 1, further):
+                        found = True
+                        others[i] = p
+                        yield others
             if not found:
                 dead.add(key)
 
-        yield from go(0, [0.0] * len(self.rows))
+        if fits(0, [0.0] * len(self.rows)):
+            yield from go(0, [0.0] * len(self.rows))
 
     def _held(self, placed: Mapping[int, float]) -> tuple[np.ndarray, np.ndarray]:
         low, high = self.low.copy(), self.high.copy()
@@ -257,7 +269,10 @@ class Region:
         high: np.ndarray | None = None,
     ) -> np.ndarray | None:
         """Return a point of the region where a goal is least, in a smaller box."""
-        low, high = self.low if low is None else low, self.high if high is None else high
+        low, high = (
+            self.low if low is None else low,
+            self.high if high is None else high,
+        )
         sides = self.rows[~self.equal]
         return _solve(
             goal,

@@ -8,10 +8,11 @@ bound is its upper one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from planners.data import Value
+from planners.parameters import Parameter, Real
 
 TOLERANCE = 2e-4
 """Of its size, by how much a sum may miss its bound: 33.33 + 33.33 + 33.33 is 100.
@@ -50,7 +51,9 @@ class Linear:
         ):
             if math.isfinite(bound) and missed > TOLERANCE * max(abs(bound), size):
                 word = "not" if self.low == self.high else word
-                return f"{self}: {total:.6g} {self.unit} is {word} {bound:g} {self.unit}"
+                return (
+                    f"{self}: {total:.6g} {self.unit} is {word} {bound:g} {self.unit}"
+                )
         return ""
 
 
@@ -78,7 +81,7 @@ class Forbidden:
     def __str__(self) -> str:
         """Return what must not meet."""
         said = [f"{name} {_listed(one)}" for name, one in self.when.items()]
-        return " with ".join(said)
+        return " and ".join(said)
 
     def meets(self, options: Mapping[str, Value]) -> bool:
         """Return whether all options that it names are there, whatever the numbers."""
@@ -95,7 +98,7 @@ class Forbidden:
             for name, one in self.when.items()
             if isinstance(one, Span)
         )
-        return f"{self} is forbidden" if within and self.meets(values) else ""
+        return f"{self} must not meet" if within and self.meets(values) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +140,100 @@ Rule = Linear | Forbidden | OnlyIf
 
 def _listed(one: tuple[str, ...] | Span) -> str:
     return str(one) if isinstance(one, Span) else " or ".join(one)
+
+
+def objection(
+    rule: Rule, parameters: Sequence[Parameter], earlier: Sequence[Rule] = ()
+) -> str:
+    """Return what is wrong with a rule among these parameters; empty if nothing is.
+
+    ``earlier`` are the rules that stand before it.
+    """
+    if isinstance(rule, Linear):
+        named: dict[str, tuple[str, ...] | Span] = {
+            n: Span(rule.unit) for n in rule.coefficients
+        }
+    elif isinstance(rule, Forbidden):
+        named = dict(rule.when)
+    else:
+        named = {rule.parameter: (), **rule.needs}
+    if not named:
+        return "it names no parameter"
+    known = {parameter.name: parameter for parameter in parameters}
+    for name, wanted in named.items():
+        parameter = known.get(name)
+        if parameter is None:
+            return f"{name} is not a parameter of the space"
+        if isinstance(parameter, Real):
+            if not isinstance(wanted, Span) and wanted:
+                return f"{name} is a number, which has no option {wanted[0]!r}"
+            continue
+        if isinstance(wanted, Span):
+            return f"{name} is not a number"
+        for option in wanted:
+            if option not in parameter.options:
+                return f"{option!r} is not among the options of {name}"
+    if isinstance(rule, Linear):
+        return _wrong_sum(rule, [p for p in parameters if isinstance(p, Real)])
+    if isinstance(rule, OnlyIf):
+        return _wrong_condition(rule, known[rule.parameter], earlier)
+    for name, one in rule.when.items():
+        if isinstance(one, Span) and not one.above < one.below:
+            return f"{name} is never {one}"
+    return ""
+
+
+def _wrong_sum(rule: Linear, reals: Sequence[Real]) -> str:
+    for real in reals:
+        c = rule.coefficients.get(real.name, 1.0)
+        if not math.isfinite(c) or c == 0:
+            return f"the coefficient of {real.name} is {c:g}"
+        if real.name in rule.coefficients and real.scale == "log":
+            return f"{real.name} has a log scale, with which it cannot be in a sum"
+    if rule.low > rule.high:
+        return f"from {rule.low:g} to {rule.high:g} {rule.unit} is empty"
+    return ""
+
+
+def _wrong_condition(
+    rule: OnlyIf, parameter: Parameter, earlier: Sequence[Rule]
+) -> str:
+    for one in earlier:
+        if isinstance(one, OnlyIf) and one.parameter == rule.parameter:
+            return f"{rule.parameter} has such a rule already"
+        if isinstance(one, OnlyIf) and rule.parameter in one.needs:
+            return f"it must stand before that of {one.parameter}, which depends on it"
+    if rule.parameter in rule.needs:
+        return f"{rule.parameter} cannot depend on itself"
+    if not isinstance(parameter, Real):
+        if rule.otherwise not in parameter.options:
+            return f"{rule.otherwise!r} is not among the options of {rule.parameter}"
+    elif isinstance(rule.otherwise, str) or not math.isfinite(rule.otherwise):
+        return f"{rule.otherwise!r} is no value of {rule.parameter}"
+    return ""
+
+
+def out_of_reach(
+    rule: Linear, reals: Sequence[Real], rules: Sequence[Rule] = ()
+) -> str:
+    """Return why a sum can never be what it must; empty if its bounds let it be."""
+    resting = {
+        one.parameter: float(one.otherwise)
+        for one in rules
+        if isinstance(one, OnlyIf) and one.parameter in rule.coefficients
+    }
+    least = most = 0.0
+    for real in reals:
+        c = rule.coefficients.get(real.name, 0.0)
+        rest = resting.get(real.name, real.low)
+        ends = [c * one for one in (real.low, real.high, rest)]
+        least, most = least + min(ends), most + max(ends)
+    slack = TOLERANCE * 1e-3 * max(abs(least), abs(most))
+    exact = rule.low == rule.high
+    if least > rule.high + slack:
+        must = f"{'' if exact else 'at most '}{rule.high:g} {rule.unit}"
+        return f"is at least {least:g} {rule.unit}, and must be {must}"
+    if most < rule.low - slack:
+        must = f"{'' if exact else 'at least '}{rule.low:g} {rule.unit}"
+        return f"is at most {most:g} {rule.unit}, and must be {must}"
+    return ""

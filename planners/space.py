@@ -11,162 +11,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice, product
-from typing import Literal
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from planners.data import Candidate, Value
-from planners.regions import SLACK, Region
-from planners.rules import Forbidden, Linear, OnlyIf, Rule, Span
+from planners.parameters import (
+    STEPPED,
+    Caps,
+    Choice,
+    Molecule,
+    Parameter,
+    Real,
+    SpaceError,
+    rounded,
+)
+from planners.regions import Region
+from planners.rules import (
+    Forbidden,
+    Linear,
+    OnlyIf,
+    Rule,
+    Span,
+    objection,
+    out_of_reach,
+)
 
-DIGITS = 4
-"""Significant digits of a proposed number: finer than any instrument here can set."""
-STEPPED = 9
-"""Of one that comes in steps: a large whole number must stay one."""
-
-
-def rounded(value: float, digits: int) -> float:
-    """Return a number with so many significant digits."""
-    return float(f"{value:.{digits}g}")
-
-
-class SpaceError(ValueError):
-    """A search space, or a candidate of it, that makes no sense; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """An upper bound for each option of another parameter, in the unit of the real."""
-
-    parameter: str
-    highs: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Real:
-    """A number from ``low`` to ``high`` in ``unit``, or to a lower cap.
-
-    With ``steps`` it can only be one of so many plus one, equally far apart on its scale:
-    seven steps from 1 to 8 are whole numbers. 0: any.
-    """
-
-    name: str
-    low: float
-    high: float
-    unit: str
-    scale: Literal["linear", "log"] = "linear"
-    caps: Caps | None = None
-    steps: int = 0
-
-    def __post_init__(self) -> None:
-        place = f"space.{self.name}"
-        if self.steps < 0:
-            raise SpaceError(f"{place}: {self.steps} steps, which must not be below 0")
-        if self.scale not in ("linear", "log"):
-            raise SpaceError(f"{place}: scale {self.scale!r} is not linear or log")
-        if not (math.isfinite(self.low) and math.isfinite(self.high)):
-            raise SpaceError(f"{place}: {self.low} to {self.high} is not finite")
-        if self.scale == "log" and self.low <= 0:
-            raise SpaceError(f"{place}: from {self.low:g} {self.unit}: "
-                             "a log scale must begin above 0")  # fmt: skip
-        if self.low >= self.high:
-            raise SpaceError(f"{place}: from {self.low:g} to {self.high:g} {self.unit}"
-                             " is empty: from must be below to")  # fmt: skip
-        for option, high in self.caps.highs.items() if self.caps else ():
-            if not high >= self.low:
-                raise SpaceError(
-                    f"{place}: {high:g} {self.unit} is the most for {option!r}, "
-                    f"which must not be below {self.low:g} {self.unit}"
-                )
-
-    def value(self, position: float, high: float) -> float:
-        """Return the number at a position from 0 (``low``) to 1 (``high``)."""
-        position = min(max(position, 0.0), 1.0)
-        if self.steps:
-            position = round(position * self.steps) / self.steps
-        exact = self.exact(position, high)
-        digits = STEPPED if self.steps else DIGITS
-        # Rounding must not step over a bound, which may have more digits than we keep.
-        return float(min(max(rounded(exact, digits), self.low), high))
-
-    def exact(self, position: float, high: float) -> float:
-        """Return the number at a position, all its digits and whatever the steps."""
-        if self.scale == "log":
-            return float(self.low * (high / self.low) ** position)
-        return self.low + position * (high - self.low)
-
-    def allows(self, value: float, high: float) -> bool:
-        """Return whether a number between the bounds is one of the steps."""
-        if not self.steps:
-            return True
-        near = self.value(self.position(value, high), high)
-        return math.isclose(near, value, rel_tol=1e-6, abs_tol=1e-9 * self.high)
-
-    def position(self, value: float, high: float) -> float:
-        """Return where a number lies between ``low`` (0) and ``high`` (1)."""
-        if high <= self.low:
-            return 0.0
-        if self.scale == "log":
-            if value <= 0:
-                raise SpaceError(
-                    f"space.{self.name}: {value:g} {self.unit}: "
-                    "a log scale has no place for it, it must be above 0"
-                )
-            return math.log(value / self.low) / math.log(high / self.low)
-        return (value - self.low) / (high - self.low)
+__all__ = [
+    "Caps", "Choice", "Molecule", "Parameter", "Real", "Space", "SpaceError",
+]  # fmt: skip
+"""The one door for whoever states a space; its rules are in `planners.rules`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Molecule:
-    """A choice among molecules; ``options`` gives the SMILES of each name.
-
-    ``columns`` gives numbers of your own for each name, such as a computed pKa; they
-    are told to the surrogate beside what follows from the SMILES.
-    """
-
-    name: str
-    options: Mapping[str, str]
-    columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        place = f"space.{self.name}"
-        if not self.options:
-            raise SpaceError(f"{place}: no molecule to choose from")
-        if not self.columns:
-            return
-        width = len(next(iter(self.columns.values())))
-        for option in self.options:
-            row = self.columns.get(option)
-            if row is None:
-                raise SpaceError(f"{place}: no columns for {option!r}")
-            if len(row) != width or not all(map(math.isfinite, row)):
-                raise SpaceError(
-                    f"{place}: columns of {option!r} are {row}, which must be "
-                    f"{width} finite numbers"
-                )
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A choice among names that have nothing in common but the list.
-
-    Unless they are ``ordered``: then neighbours in the list are more alike.
-    """
-
-    name: str
-    options: tuple[str, ...]
-    ordered: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.options:
-            raise SpaceError(f"space.{self.name}: no option to choose from")
-        if len(set(self.options)) < len(self.options):
-            raise SpaceError(f"space.{self.name}: an option is named twice")
-
-
-Parameter = Real | Molecule | Choice
+Ends = list[tuple[float, float]]
+"""The lowest and the highest value of each real."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +79,12 @@ class Space:
             for option in options[real.caps.parameter]:
                 if option not in real.caps.highs:
                     raise SpaceError(f"space.{real.name}: no most for {option!r}")
-        for rule in self.rules:
-            if wrong_rule := self._objection(rule):
-                raise SpaceError(f"rules: {wrong_rule}")
+        for n, rule in enumerate(self.rules):
+            why = objection(rule, self.parameters, self.rules[:n])
+            if not why and isinstance(rule, Linear):
+                why = out_of_reach(rule, self.reals, self.rules)
+            if why:
+                raise SpaceError(f"rules: {rule}: {why}")
         if self.rules and not self.pool:
             self._refuse_empty()
         for row, candidate in enumerate(self.pool, 1):
@@ -232,9 +114,11 @@ class Space:
 
         A number that may be any is in the middle.
         """
+        stepped = np.array([real.steps > 0 for real in self.reals], bool)
         for options in self.combinations():
             for region in self.regions(options):
-                yield from self._placed(region, region.centre, options)
+                start = np.where(stepped, region.low, region.centre)
+                yield from self._placed(region, start, options)
 
     def listed(self, most: int) -> tuple[Candidate, ...]:
         """Return all that can be made, if numbers come in steps and it is not too much."""
@@ -336,7 +220,9 @@ class Space:
             if isinstance(rule, OnlyIf):
                 names |= {rule.parameter, *rule.needs}
             else:
-                names |= {*(rule.when if isinstance(rule, Forbidden) else rule.coefficients)}
+                names |= {
+                    *(rule.when if isinstance(rule, Forbidden) else rule.coefficients)
+                }
         for real in self.reals:
             if real.caps and real.name in names:
                 names.add(real.caps.parameter)
@@ -353,38 +239,51 @@ class Space:
         reals, resting = self.reals, self.resting(options)
         ends = [(real.low, self.high(real.name, options)) for real in reals]
         boxes = [ends]
-        sums: list[tuple[list[float], float, float]] = []
         for rule in self.rules:
             if isinstance(rule, Forbidden) and rule.meets(options):
                 cuts = _cuts(rule, [real.name for real in reals], ends, resting)
                 boxes = [_cut(box, *cut) for box in boxes for cut in cuts]
                 boxes = [box for box in boxes if all(low <= high for low, high in box)]
-            elif isinstance(rule, Linear):
-                row, known = [], 0.0
-                for real, (low, high) in zip(reals, ends, strict=True):
-                    c = rule.coefficients.get(real.name, 0.0)
-                    moves = real.name not in resting
-                    row.append(c * max(high - low, 0.0) if moves else 0.0)
-                    known += c * (low if moves else float(resting[real.name]))
-                largest = max(map(abs, row))
-                if largest > 0:
-                    scaled = [one / largest for one in row]
-                    bounds = [(b - known) / largest for b in (rule.low, rule.high)]
-                    sums.append((scaled, bounds[0], bounds[1]))
-                elif not rule.low - SLACK <= known <= rule.high + SLACK:
-                    return ()
-        rows = np.array([row for row, _, _ in sums]).reshape(len(sums), len(reals))
-        least, most = (np.array([one[k] for one in sums]) for k in (1, 2))
+        sums = self._sums(ends, resting)
+        if sums is None:
+            return ()
         found = []
         for box in boxes:
             low, high = np.zeros(len(reals)), np.ones(len(reals))
-            for i, (real, (_, end)) in enumerate(zip(reals, ends, strict=True)):
+            for i, (real, (_, most)) in enumerate(zip(reals, ends, strict=True)):
                 if real.name in resting:
                     low[i] = high[i] = self._rest(real, resting[real.name], options)
                 elif box[i] != ends[i]:
-                    low[i], high[i] = (real.position(one, end) for one in box[i])
-            found.append(Region(low, high, rows, least, most, tuple(box)))
+                    low[i], high[i] = (real.position(one, most) for one in box[i])
+            found.append(Region(low, high, *sums, tuple(box)))
         return tuple(region for region in found if region.possible)
+
+    def _sums(
+        self, ends: Ends, resting: Mapping[str, Value]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return sums of positions and their bounds (q x r, q, q); None if they cannot be."""
+        rows, bounds = [], []
+        for rule in self.rules:
+            if not isinstance(rule, Linear):
+                continue
+            row, known = np.zeros(len(ends)), 0.0
+            for i, (real, (low, high)) in enumerate(zip(self.reals, ends, strict=True)):
+                c = rule.coefficients.get(real.name, 0.0)
+                if real.name in resting:
+                    known += c * float(resting[real.name]) if c else 0.0
+                else:
+                    known += c * low
+                    row[i] = c * max(high - low, 0.0)
+            largest = np.abs(row).max()
+            if largest > 0:
+                rows.append(row / largest)
+                bounds.append(
+                    [(one - known) / largest for one in (rule.low, rule.high)]
+                )
+            elif not rule.low <= known <= rule.high:
+                return None
+        found = np.array(bounds).reshape(-1, 2)
+        return np.array(rows).reshape(len(rows), len(ends)), found[:, 0], found[:, 1]
 
     def _rest(self, real: Real, value: Value, options: Mapping[str, Value]) -> float:
         """Return where a real that does not count is, for the surrogate."""
@@ -408,7 +307,9 @@ class Space:
         free = [i for i in range(len(reals)) if i not in grids]
         free.sort(key=lambda i: width[i])
         for placed in region.steps(grids, point):
-            values = {reals[i].name: reals[i].value(p, highs[i]) for i, p in placed.items()}
+            values = {
+                reals[i].name: reals[i].value(p, highs[i]) for i, p in placed.items()
+            }
             for i in free:
                 real, high = reals[i], highs[i]
                 if real.name in resting:
@@ -431,92 +332,18 @@ class Space:
                      for p in self.parameters}
                 )  # fmt: skip
 
-    def _objection(self, rule: Rule) -> str:
-        """Return what is wrong with a rule in this space; empty if nothing is."""
-        known = {parameter.name: parameter for parameter in self.parameters}
-        if isinstance(rule, Linear):
-            named: dict[str, tuple[str, ...]] = dict.fromkeys(rule.coefficients, ())
-        elif isinstance(rule, Forbidden):
-            named = {n: () if isinstance(one, Span) else one for n, one in rule.when.items()}
-        else:
-            named = {rule.parameter: (), **rule.needs}
-        if not named:
-            return "names no parameter"
-        for name, options in named.items():
-            parameter = known.get(name)
-            if parameter is None:
-                return f"{name} is not a parameter of this space"
-            if isinstance(rule, OnlyIf) and name == rule.parameter:
-                continue
-            wants_real = isinstance(rule, Linear) or (
-                isinstance(rule, Forbidden) and isinstance(rule.when[name], Span)
-            )
-            if wants_real != isinstance(parameter, Real):
-                kind = "a number" if wants_real else "a molecule or a choice"
-                return f"{name} must be {kind}"
-            for option in options:
-                if not isinstance(parameter, Real) and option not in parameter.options:
-                    return f"{option!r} is not among the options of {name}"
-        return self._odd(rule)
-
-    def _odd(self, rule: Rule) -> str:
-        """Return what is wrong with the values of a rule, whose names are right."""
-        if isinstance(rule, Forbidden):
-            for name, one in rule.when.items():
-                if isinstance(one, Span) and not one.above < one.below:
-                    return f"{name} {one} is no range"
-            return ""
-        if isinstance(rule, Linear):
-            for real in self.reals:
-                c = rule.coefficients.get(real.name, 1.0)
-                if not math.isfinite(c) or c == 0:
-                    return f"the coefficient of {real.name} is {c:g}"
-                if real.name in rule.coefficients and real.scale == "log":
-                    return f"{real.name} has a log scale, which no sum can have"
-            return self._out_of_reach(rule)
-        parameter = next(p for p in self.parameters if p.name == rule.parameter)
-        earlier = self.rules[: self.rules.index(rule)]
-        for one in earlier:
-            if isinstance(one, OnlyIf) and one.parameter == rule.parameter:
-                return f"{rule.parameter} has two such rules, write one"
-            if isinstance(one, OnlyIf) and rule.parameter in one.needs:
-                return f"write the rule of {rule.parameter} before that of {one.parameter}"
-        if rule.parameter in rule.needs:
-            return f"{rule.parameter} cannot depend on itself"
-        if not isinstance(parameter, Real):
-            if rule.otherwise not in parameter.options:
-                return f"{rule.otherwise!r} is not among the options of {rule.parameter}"
-        elif isinstance(rule.otherwise, str) or not math.isfinite(rule.otherwise):
-            return f"{rule.otherwise!r} is no value of {rule.parameter}"
-        return ""
-
-    def _out_of_reach(self, rule: Linear) -> str:
-        """Return why no numbers can have such a sum, other rules aside."""
-        rests = {one.parameter: float(one.otherwise) for one in self.rules
-                 if isinstance(one, OnlyIf) and one.parameter in rule.coefficients}  # fmt: skip
-        least = most = 0.0
-        for real in self.reals:
-            c = rule.coefficients.get(real.name, 0.0)
-            ends = [c * one for one in (real.low, real.high, rests.get(real.name, real.low))]
-            least, most = least + min(ends), most + max(ends)
-        slack = SLACK * max(abs(least), abs(most))
-        if least > rule.high + slack:
-            return f"{rule} is at least {least:g} {rule.unit}, never {rule.high:g} {rule.unit}"
-        if most < rule.low - slack:
-            return f"{rule} is at most {most:g} {rule.unit}, never {rule.low:g} {rule.unit}"
-        if rule.low > rule.high:
-            return f"{rule}: at least {rule.low:g} and at most {rule.high:g} {rule.unit} is empty"
-        return ""
-
     def _refuse_empty(self) -> None:
         """Refuse rules that no candidate keeps."""
         deciding = self.deciding()
-        tried = [c.options if c.name in deciding else tuple(c.options)[:1] for c in self.choices]
+        tried = [
+            c.options if c.name in deciding else tuple(c.options)[:1]
+            for c in self.choices
+        ]
         names = [choice.name for choice in self.choices]
         for chosen in product(*tried):
             options = dict(zip(names, chosen, strict=True))
             for region in self.regions(options):
-                if any(True for _ in islice(self._placed(region, region.centre, options), 1)):
+                for _ in self._placed(region, region.centre, options):
                     return
         raise SpaceError("rules: no candidate keeps all of them")
 
@@ -555,9 +382,6 @@ class Space:
         if not any("is not a number" in one for one in wrong):
             wrong += filter(None, (rule.broken(values) for rule in self.rules))
         return wrong
-
-
-Ends = list[tuple[float, float]]
 
 
 def _cuts(

@@ -250,7 +250,10 @@ def _climb(
             one = start[i].numpy()
             ends.append(climb(lambda at, held=held: cost(at, held), one, region, STEPS))  # type: ignore[misc]
         return torch.from_numpy(np.array(ends))
-    low, high = (np.concatenate([getattr(one, end) for one in regions]) for end in ("low", "high"))
+    low, high = (
+        np.concatenate([getattr(one, end) for one in regions])
+        for end in ("low", "high")
+    )
     found = minimize(
         cost,
         start.numpy().ravel(),

@@ -34,6 +34,7 @@ class Places:
         self._deciding = [
             k for k, choice in enumerate(space.choices) if choice.name in deciding
         ]
+        self._alike: dict[bytes, tuple[Region, ...]] = {}
         self._known: dict[tuple[int, ...], tuple[np.ndarray, tuple[Region, ...]]] = {}
 
     def allowed(self, labels: torch.Tensor) -> torch.Tensor:
@@ -45,17 +46,15 @@ class Places:
             return labels
         found = labels.numpy().copy()
         few, which = self._distinct(found)
-        kept = np.zeros(len(labels), bool)
-        for n, row in enumerate(few):
-            fixed, regions = self._of(row)
-            if regions:
-                kept |= which == n
-                found[np.ix_(which == n, self._deciding)] = fixed
+        fixed, regions = zip(*map(self._of, few), strict=True)
+        found[:, self._deciding] = np.array(fixed)[which]
+        kept = np.array([bool(some) for some in regions])[which]
         if not kept.any():
             first = next(self.space.combinations()).values()
             pairs = zip(self._names, first, strict=True)
             return torch.tensor([[names.index(o) for names, o in pairs]]).double()
-        return torch.unique(torch.from_numpy(found[kept]), dim=0)
+        distinct: torch.Tensor = torch.unique(torch.from_numpy(found[kept]), dim=0)
+        return distinct
 
     def looks(
         self, labels: torch.Tensor, known: torch.Tensor, count: int, seed: int
@@ -68,12 +67,15 @@ class Places:
             Positions; shape c x (known + count) x r.
         """
         few, which = self._distinct(labels.numpy())
-        found = []
+        found: dict[int, list[np.ndarray]] = {}
+        order = []
         for row in few:
             _, regions = self._of(row)
-            inside = [nearest(regions, point) for point in known.numpy()]
-            found.append([*inside, *drawn(regions, count, seed)])
-        return torch.from_numpy(np.array(found)[which])
+            order.append(id(regions))
+            if id(regions) not in found:
+                inside = [nearest(regions, point) for point in known.numpy()]
+                found[id(regions)] = [*inside, *drawn(regions, count, seed)]
+        return torch.from_numpy(np.array([found[one] for one in order])[which])
 
     def within(self, labels: torch.Tensor, places: torch.Tensor) -> list[Region]:
         """Return the region in which each place (m x r) lies, or almost."""
@@ -118,8 +120,14 @@ class Places:
             options = self.space.counted(
                 {one.name: self._names[k][numbers.get(k, 0)] for k, one in enumerate(choices)}
             )  # fmt: skip
-            fixed = [self._names[k].index(options[choices[k].name]) for k in self._deciding]
-            self._known[key] = np.array(fixed, float), self.space.regions(options)
+            fixed = [
+                self._names[k].index(options[choices[k].name]) for k in self._deciding
+            ]
+            regions = self.space.regions(options)
+            # Most options make no difference: where they do not, one region is kept.
+            alike = b"".join(part.tobytes() for one in regions for part in one.parts)
+            regions = self._alike.setdefault(alike, regions)
+            self._known[key] = np.array(fixed, float), regions
         return self._known[key]
 
 

@@ -278,9 +278,7 @@ class BayesPlanner:
         rng = np.random.default_rng(call_seed(self.seed, told))
         drawn = rng.integers(0, sizes, size=(COMBINATIONS, len(sizes))).astype(float)
         both = torch.cat([torch.from_numpy(drawn), seen])
-        found: torch.Tensor = torch.unique(
-            self._encoding.places.allowed(both), dim=0
-        )
+        found: torch.Tensor = torch.unique(self._encoding.places.allowed(both), dim=0)
         return found
 
     def _fill(self, index: int, asked: Asked) -> Candidate:
