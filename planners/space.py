@@ -173,7 +173,8 @@ class Space:
         near = [(one, one.inside(point[None])[0]) for one in self.regions(options)]
         near.sort(key=lambda pair: float(np.linalg.norm(pair[1] - point)))
         for region, inside in near:
-            for candidate in self._placed(region, inside, options):
+            candidate = self._first(region, inside, options)
+            if candidate is not None:
                 return candidate
         raise SpaceError(f"space: {dict(options)}: no number keeps the rules")
 
@@ -256,7 +257,13 @@ class Space:
                 elif box[i] != ends[i]:
                     low[i], high[i] = (real.position(one, most) for one in box[i])
             found.append(Region(low, high, *sums, tuple(box)))
-        return tuple(region for region in found if region.possible)
+        stepped = bool(self.rules) and any(real.steps for real in reals)
+        return tuple(
+            region
+            for region in found
+            if region.possible
+            and not (stepped and self._first(region, region.low, options) is None)
+        )
 
     def _sums(
         self, ends: Ends, resting: Mapping[str, Value]
@@ -291,6 +298,12 @@ class Space:
             return 0.0
         position = real.position(float(value), self.high(real.name, options))
         return min(max(position, 0.0), 1.0)
+
+    def _first(
+        self, region: Region, point: np.ndarray, options: Mapping[str, str]
+    ) -> Candidate | None:
+        """Return the candidate of a region that is nearest to a point, if there is one."""
+        return next(self._placed(region, point, options), None)
 
     def _placed(
         self, region: Region, point: np.ndarray, options: Mapping[str, str]
@@ -342,9 +355,8 @@ class Space:
         names = [choice.name for choice in self.choices]
         for chosen in product(*tried):
             options = dict(zip(names, chosen, strict=True))
-            for region in self.regions(options):
-                for _ in self._placed(region, region.centre, options):
-                    return
+            if self.regions(options):
+                return
         raise SpaceError("rules: no candidate keeps all of them")
 
     def check(self, candidate: Candidate) -> list[str]:

@@ -34,7 +34,7 @@ class Places:
         self._deciding = [
             k for k, choice in enumerate(space.choices) if choice.name in deciding
         ]
-        self._alike: dict[bytes, tuple[Region, ...]] = {}
+        self._alike: dict[tuple[bytes, ...], tuple[Region, ...]] = {}
         self._known: dict[tuple[int, ...], tuple[np.ndarray, tuple[Region, ...]]] = {}
 
     def allowed(self, labels: torch.Tensor) -> torch.Tensor:
@@ -125,7 +125,7 @@ class Places:
             ]
             regions = self.space.regions(options)
             # Most options make no difference: where they do not, one region is kept.
-            alike = b"".join(part.tobytes() for one in regions for part in one.parts)
+            alike = tuple(part.tobytes() for one in regions for part in one.parts)
             regions = self._alike.setdefault(alike, regions)
             self._known[key] = np.array(fixed, float), regions
         return self._known[key]
