@@ -22,6 +22,9 @@ import numpy as np
 SLACK = 1e-7
 """By how much a sum of positions may miss its bound before a region is empty."""
 
+EXACT = 1e-12
+"""By how much it may miss it, and still be there to the last digit."""
+
 WALK = 20
 """Steps of a random walk for each direction that it may go in, and once more."""
 
@@ -159,6 +162,12 @@ class Region:
         """Return points as they are, or drawn towards the centre until inside; m x r."""
         if not len(self.rows):
             return np.asarray(np.clip(points, self.low, self.high))
+        sums = points @ self.rows.T
+        if (
+            (sums >= self.least - EXACT).all() and (sums <= self.most + EXACT).all()
+            and (points >= self.low).all() and (points <= self.high).all()
+        ):  # fmt: skip
+            return points
         along = (points - self.centre) @ self.basis @ self.basis.T
         at = np.broadcast_to(self.centre, along.shape)
         _, ahead = self.chord(at, along)

@@ -244,12 +244,10 @@ def test_more_steps_than_can_be_listed_are_still_kept() -> None:
 
 def test_random_mixtures_are_spread_evenly() -> None:
     """Of a triangle, a ninth is in each corner that reaches to two thirds."""
-    candidates = (
-        RandomPlanner(thirds(), [OBJECTIVE], 0).propose(900, observed=[]).candidates
-    )
-    for name in PARTS:
-        share = np.mean([float(one.values[name]) > 200 / 3 for one in candidates])
-        assert share == pytest.approx(1 / 9, abs=0.035)
+    (region,) = thirds().regions({})
+    points = region.draw(np.random.default_rng(0), 4000)
+    assert np.abs(points.sum(axis=1) - 1.0).max() < 1e-9
+    assert (points > 2 / 3).mean(axis=0) == pytest.approx([1 / 9] * 3, abs=0.015)
 
 
 def test_the_initial_design_fills_a_mixture() -> None:
