@@ -25,6 +25,9 @@ SLACK = 1e-7
 EXACT = 1e-12
 """By how much it may miss it, and still be there to the last digit."""
 
+FLAT = 1e-9
+"""A width below which there is no going that way."""
+
 WALK = 20
 """Steps of a random walk for each direction that it may go in, and once more."""
 
@@ -78,24 +81,26 @@ class Region:
         """Which sums have one value only; shape q."""
         return np.asarray(self.least == self.most)
 
-    @cached_property
-    def basis(self) -> np.ndarray:
-        """Orthonormal directions in which one can go; shape r x directions."""
-        free = np.flatnonzero(self.high > self.low)
-        fixed = self.rows[self.equal][:, free]
-        basis = np.zeros((len(self.low), len(free)))
-        basis[free, np.arange(len(free))] = 1.0
-        if len(fixed):
-            _, s, v = np.linalg.svd(fixed)
-            basis = basis @ v[int((s > 1e-9).sum()) :].T
-        return np.asarray(basis)
-
-    @cached_property
+    @property
     def centre(self) -> np.ndarray:
         """The middle of the largest ball within; shape r."""
-        if not len(self.rows):
-            return np.asarray((self.low + self.high) / 2.0)
+        return self._middle[0]
+
+    @property
+    def basis(self) -> np.ndarray:
+        """Orthonormal directions in which one can go; shape r x directions."""
+        return self._middle[1]
+
+    @cached_property
+    def _middle(self) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and basis; where there is no room for a ball, of the corners."""
         free = self.high > self.low
+        basis = np.eye(len(free))[:, free]
+        if not len(self.rows):
+            return (self.low + self.high) / 2.0, basis
+        if self.equal.any():
+            _, s, v = np.linalg.svd(self.rows[self.equal][:, free])
+            basis = basis @ v[int((s > FLAT).sum()) :].T
         sides = np.vstack([self.rows[~self.equal], np.eye(len(free))[free]])
         radius = np.linalg.norm(sides, axis=1)
         most = np.concatenate([self.most[~self.equal], self.high[free]])
@@ -110,10 +115,14 @@ class Region:
             self.most[self.equal],
             [*zip(self.low, self.high, strict=True), (0.0, 1.0)],
         )
-        # Where rounding leaves no room at all, any corner will do.
-        middle = self._corner(np.zeros(len(self.low))) if found is None else found[:-1]
-        assert middle is not None  # noqa: S101 - only of what is possible
-        return middle
+        if found is not None and found[-1] > FLAT:
+            return found[:-1], basis
+        goals = np.vstack([np.eye(len(free)), self.rows])
+        ends = [self._corner(goal) for goal in np.vstack([goals, -goals])]
+        corners = np.array([one for one in ends if one is not None])
+        centre = corners.mean(axis=0)
+        _, s, v = np.linalg.svd(corners - centre)
+        return centre, v[: int((s > FLAT).sum())].T
 
     def span(self, i: int, placed: Mapping[int, float]) -> tuple[float, float] | None:
         """Return how far a real can go, others being placed; None if nowhere."""

@@ -155,10 +155,14 @@ def drawn(regions: tuple[Region, ...], count: int, seed: int) -> np.ndarray:
 
 def climb(slope: Slope, start: np.ndarray, region: Region, steps: int) -> np.ndarray:
     """Return the best point near a start (shape r), all its sums kept on the way."""
-    rules = LinearConstraint(region.rows, region.least, region.most)
+    rules = [
+        LinearConstraint(region.rows[some], region.least[some], region.most[some])
+        for some in (region.equal, ~region.equal)
+        if some.any()
+    ]
     bounds = list(zip(region.low, region.high, strict=True))
     found = minimize(
-        slope, start, jac=True, method="SLSQP", bounds=bounds, constraints=[rules],
+        slope, start, jac=True, method="SLSQP", bounds=bounds, constraints=rules,
         options={"maxiter": steps},
     )  # fmt: skip
     better = np.isfinite(found.x).all() and found.fun <= slope(start)[0]

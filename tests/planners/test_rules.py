@@ -263,6 +263,29 @@ def test_the_initial_design_fills_a_mixture() -> None:
     assert farthest[BayesPlanner] > 2.0 * farthest[RandomPlanner]
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (Linear(dict.fromkeys(PARTS, 1.0), "percent", 60.0, 60.0),),  # all at their lows
+        (Linear({"polymer": 1.0}, "percent", high=20.0),
+         Linear({"filler": 1.0, "salt": 1.0}, "percent", low=200.0)),
+        (Linear(dict.fromkeys(PARTS, 1.0), "percent", low=100.0),
+         Linear(dict.fromkeys(PARTS, 1.0), "percent", high=100.0)),
+        (Linear(dict.fromkeys(PARTS, 1.0), "percent", 100.0, 100.0),
+         Linear(dict.fromkeys(PARTS, 2.0), "percent", 200.0, 200.0)),
+    ],
+)  # fmt: skip
+def test_what_rules_leave_no_room_around_is_still_searched(
+    rules: tuple[Rule, ...],
+) -> None:
+    parts = tuple(part(name, low=20.0) for name in PARTS)
+    space = Space((*parts, Real("dwell", 0.0, 60.0, "s")), rules=rules)
+    for kind in (RandomPlanner, BayesPlanner):
+        made = kind(space, [OBJECTIVE], 0, 6).propose(6, observed=[]).candidates
+        assert [space.check(one) for one in made] == [[]] * 6
+        assert len({one.values["dwell"] for one in made}) == 6
+
+
 def edge(candidate: Candidate) -> float:
     """Be best at 70, 30 and 0 percent: on an edge, at 0.98."""
     a, b, c = (float(candidate.values[name]) / 100.0 for name in PARTS)
