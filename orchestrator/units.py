@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
+from tokenize import TokenError
 from typing import Any
 
 import pint
@@ -53,7 +54,9 @@ def _base(unit: str) -> tuple[pint.Unit, Any]:
     try:
         known = registry().Unit(unit)
         return known, registry().get_base_units(known)[1]
-    except (pint.PintError, AttributeError, TypeError, ValueError) as error:
+    except (
+        pint.PintError, AssertionError, AttributeError, TokenError, TypeError, ValueError
+    ) as error:  # fmt: skip
         raise UnitError(f"{unit!r} is not a unit that is known here") from error
 
 
