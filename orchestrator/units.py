@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
+from tokenize import TokenError
 from typing import Any
 
 import pint
@@ -53,7 +54,9 @@ def _base(unit: str) -> tuple[pint.Unit, Any]:
     try:
         known = registry().Unit(unit)
         return known, registry().get_base_units(known)[1]
-    except (pint.PintError, AttributeError, TypeError, ValueError) as error:
+    except (
+        pint.PintError, AssertionError, AttributeError, TokenError, TypeError, ValueError
+    ) as error:  # fmt: skip
         raise UnitError(f"{unit!r} is not a unit that is known here") from error
 
 
@@ -94,6 +97,30 @@ def convert(value: float, unit: str, to: str) -> float:
     result = registry().Quantity(value, _base(unit)[0]).to(_base(to)[0]).magnitude
     # Sixteen digits of "150 uL" in uL would read 149.99999999999997.
     return float(f"{result:.14g}")
+
+
+def interval(unit: str) -> str:
+    """Return the unit that differences have: K for a temperature with its own zero.
+
+    Examples
+    --------
+    >>> interval("degC"), interval("percent")
+    ('K', 'percent')
+    """
+    if same_kind(unit, "K") and convert(0.0, unit, "K") != 0.0:
+        return "K"
+    return unit
+
+
+def stretch(unit: str, to: str) -> float:
+    """Return the difference between two numbers, one ``unit`` apart, in ``to``.
+
+    Examples
+    --------
+    >>> stretch("degC", "K"), stretch("g", "mg")
+    (1.0, 1000.0)
+    """
+    return float(f"{convert(1.0, unit, to) - convert(0.0, unit, to):.12g}")
 
 
 def parse(text: object, unit: str) -> float:

@@ -19,23 +19,39 @@ from planners.space import Space
 PATIENCE = 1000
 """Draws without a new candidate, after which a finite space is searched in order."""
 
+RULED = 100
+"""As many of numbers that keep rules, since each takes ten times as long."""
+
 
 def draw(space: Space, rng: np.random.Generator, asked: Asked) -> Candidate:
-    """Draw a candidate that was not asked for: of the pool, or uniform in the cube."""
+    """Draw a candidate that was not asked for: of the pool, or evenly of the space."""
     if space.pool:
         free = [candidate for candidate in space.pool if candidate not in asked]
         if free:
             return free[int(rng.integers(len(free)))]
         raise SpaceExhausted(f"space: all {len(space.pool)} candidates were asked for")
+    known = 0
     for _ in range(PATIENCE):
         options = {
             choice.name: str(rng.choice(list(choice.options)))
             for choice in space.choices
         }
-        positions = {real.name: float(rng.random()) for real in space.reals}
-        candidate = space.candidate(positions, options)
+        options = space.counted(options)
+        regions = space.regions(options)
+        if not regions:
+            continue
+        region = regions[0]
+        if len(regions) > 1:
+            sizes = np.array([one.size for one in regions])
+            region = regions[int(rng.choice(len(regions), p=sizes / sizes.sum()))]
+        point = map(float, region.draw(rng, 1)[0])
+        names = [real.name for real in space.reals]
+        candidate = space.candidate(dict(zip(names, point, strict=True)), options)
         if candidate not in asked:
             return candidate
+        known += 1
+        if space.rules and known == RULED:
+            break
     for candidate in space.every():
         if candidate not in asked:
             return candidate

@@ -48,8 +48,11 @@ def history(make: Make, trials: int = 6) -> list[Observation]:
     return observed
 
 
-def check_planner(make: Make) -> None:
-    """Hold a planner to `planners.protocol.Planner`. Fast part; see also `fresh`."""
+def check_planner(make: Make, space: Space = SPACE) -> None:
+    """Hold a planner to `planners.protocol.Planner`. Fast part; see also `fresh`.
+
+    ``space`` is the one that it is made for, if it is another.
+    """
     observed = history(make)
     for told in (observed[:0], observed[:1], observed):
         for n in (1, 3):
@@ -59,7 +62,7 @@ def check_planner(make: Make) -> None:
                 n + len(told)
             ), "a candidate was asked for twice"
             for candidate in candidates:
-                assert SPACE.check(candidate) == []
+                assert space.check(candidate) == []
                 assert {type(v) for v in candidate.values.values()} <= {float, str}
 
     same = make(0).propose(2, observed=observed)

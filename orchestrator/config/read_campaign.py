@@ -21,6 +21,7 @@ from orchestrator.config.models import (
 )
 from orchestrator.config.read_lab import load_lab
 from orchestrator.config.read_recipe import read_recipe
+from orchestrator.config.read_rules import read_rules, ruled, without
 from orchestrator.config.read_safety import Safe, hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
@@ -89,11 +90,16 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
 
 
 def corners(space: Space) -> Iterator[Candidate]:
-    """Yield, for every combination of options, the candidates of all lows and highs."""
+    """Yield, for every combination of options, the candidates of all lows and highs.
+
+    Where a sum forbids them, the most and the least of each quantity in it.
+    """
+    names = [real.name for real in space.reals]
     for options in space.combinations():
-        for end in (0.0, 1.0):
-            positions = dict.fromkeys((real.name for real in space.reals), end)
-            yield space.candidate(positions, options)
+        for region in space.regions(options):
+            for corner in region.corners():
+                positions = dict(zip(names, map(float, corner), strict=True))
+                yield space.candidate(positions, options)
 
 
 def _beside(source: Source, key: str, name: str) -> Path:
@@ -136,11 +142,13 @@ def _space(
             made[name] = _choice(source, name, one, uses, lab)
         else:
             made[name] = _real(source, name, one, uses, lab, made)
-    safe = hold_safe(source, form, recipe, lab, made)
+    rules = read_rules(source, form.rules, made.values())
+    safe = hold_safe(source, form, recipe, lab, made, rules)
     try:
-        return Space(tuple(safe.parameters[name] for name in form.space)), safe
+        space = Space(tuple(safe.parameters[name] for name in form.space))
     except SpaceError as error:
         raise ConfigError(f"{source.place('space')}: {error}") from error
+    return ruled(source, space, without(rules, space.parameters)), safe
 
 
 def _molecule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -23,6 +23,7 @@ from orchestrator.config.forms import CampaignForm, MoleculeForm
 from orchestrator.config.models import Lab, RecipeTemplate, Reference, StepTemplate
 from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import ConfigError
+from planners.rules import Forbidden, OnlyIf, Rule
 from planners.space import Caps, Choice, Molecule, Parameter, Real
 
 _LIQUIDS = ("liquid", "diluent")
@@ -55,8 +56,11 @@ def hold_safe(
     recipe: RecipeTemplate,
     lab: Lab,
     made: Mapping[str, Parameter],
+    rules: Sequence[Rule] = (),
 ) -> Safe:
     """Return the parameters without what is unsafe, and what became of it.
+
+    Options that meet in no candidate, because of the rules of the space, are no danger.
 
     Raises
     ------
@@ -68,6 +72,8 @@ def hold_safe(
     names = _choosing(recipe, made)
     for options in product(*(made[name].options for name in names)):  # type: ignore[union-attr]
         chosen = dict(zip(names, options, strict=True))
+        if any(_excludes(rule, chosen) for rule in rules):
+            continue
         doings = [_doing(step, chosen) for step in recipe.steps]
         for found in _objections(lab, doings):
             _object(source, recipe, chosen, found, held)
@@ -82,6 +88,15 @@ def hold_safe(
         safe[name] = _without(source, form, made[name], held)
     capped = tuple(dict.fromkeys(held.capped))
     return Safe(safe, refused, capped)
+
+
+def _excludes(rule: Rule, chosen: Chosen) -> bool:
+    """Return whether a rule lets no candidate have these options, whatever the others."""
+    if isinstance(rule, Forbidden):
+        return rule.when.keys() <= chosen.keys() and rule.meets(chosen)
+    if isinstance(rule, OnlyIf) and {rule.parameter, *rule.needs} <= chosen.keys():
+        return bool(rule.broken(chosen))
+    return False
 
 
 def _choosing(recipe: RecipeTemplate, made: Mapping[str, Parameter]) -> list[str]:

@@ -24,9 +24,11 @@ from orchestrator.config.forms import (
     Name,
     ObjectiveForm,
     RangeForm,
+    Rules,
     Text,
     kind_of,
 )
+from orchestrator.config.read_rules import read_rules, ruled
 from orchestrator.config.strict_yaml import Source, near, read, shown
 from orchestrator.errors import ConfigError
 from planners.data import (
@@ -60,6 +62,7 @@ class SpaceForm(Form):
     """SPACE.yaml: what may be varied, what is wanted, and what can be made at all."""
 
     space: Annotated[dict[Name, VariedForm], Field(min_length=1)]
+    rules: Rules = Field(default_factory=list)
     objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1, max_length=1)]
     initial: Annotated[int, Field(ge=0, le=1000)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -102,8 +105,10 @@ def read_problem(path: Path) -> Problem:
         space = Space(parameters)
     except SpaceError as error:
         raise ConfigError(f"{source.place('space')}: {error}") from error
+    space = ruled(source, space, read_rules(source, form.rules, parameters))
     if form.pool is not None:
-        space = Space(parameters, _pool(path.parent / form.pool, space))
+        pool = _pool(path.parent / form.pool, space)
+        space = Space(parameters, pool, space.rules)
     return Problem(space, objective, form.initial, form.seed)
 
 
@@ -215,7 +220,7 @@ def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
         )
         expected = [f"{10.0**one if log else one:.4g}" for one in found] or [""] * 3
         values = [candidate.values[p.name] for p in space.parameters]
-        cells = [one if isinstance(one, str) else f"{one:.6g}" for one in values]
+        cells = [one if isinstance(one, str) else f"{one:.9g}" for one in values]
         yield _line([*cells, *expected, card["reason"]])
 
 
@@ -252,12 +257,16 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
 def _candidate(
     place: str, row: Mapping[str, str], heads: Mapping[str, str], space: Space
 ) -> Candidate:
-    values: dict[str, Value] = {
-        p.name: _number(f"{place}: {heads[p.name]}", row[heads[p.name]])
-        if isinstance(p, Real)
-        else row[heads[p.name]]
-        for p in space.parameters
-    }
+    cells = {p.name: row[heads[p.name]] for p in space.parameters}
+    resting = space.resting(cells)
+    values: dict[str, Value] = {}
+    for p in space.parameters:
+        if p.name in resting and not cells[p.name].strip():
+            values[p.name] = resting[p.name]
+        elif isinstance(p, Real):
+            values[p.name] = _number(f"{place}: {heads[p.name]}", cells[p.name])
+        else:
+            values[p.name] = cells[p.name]
     candidate = Candidate(values)
     if wrong := space.check(candidate):
         raise ConfigError(f"{place}: {'; '.join(wrong)}")

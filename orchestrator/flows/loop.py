@@ -493,11 +493,14 @@ def as_made(trial: Trial, space: Space) -> Trial:
 
     That is how long its timed steps lasted, and what a believed measurement with the
     name of a parameter says. Kept within the bounds of the space, which a tolerance may
-    leave by a little.
+    leave by a little. A parameter that does not count stays as it is.
     """
     values = dict(trial.candidate.values)
+    resting = space.resting(values)
     measured = {one.quantity: one for one in trial.measurements if one.believed}
     for real in space.reals:
+        if real.name in resting:
+            continue
         if real.name in measured:
             one = measured[real.name]
             value = units.convert(one.value, one.unit, real.unit)

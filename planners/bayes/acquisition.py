@@ -13,6 +13,8 @@ import torch
 from scipy.optimize import minimize
 from torch.quasirandom import SobolEngine
 
+from planners.bayes.places import Places, climb
+
 GLANCES = 4
 """Scattered places at which every combination of options is looked at."""
 
@@ -56,7 +58,7 @@ def scattered(count: int, r: int, seed: int) -> torch.Tensor:
 
 
 def peaks(
-    score: Score, labels: torch.Tensor, known: torch.Tensor, seed: int
+    score: Score, labels: torch.Tensor, known: torch.Tensor, seed: int, where: Places
 ) -> tuple[list[Peak], torch.Tensor]:
     """Return local optima of a score over reals and combinations, best first.
 
@@ -77,6 +79,8 @@ def peaks(
         far; shape any x r.
     seed:
         Of the places.
+    where:
+        The places that the rules of the space leave.
     """
     r = known.shape[1]
     if r == 0:
@@ -85,50 +89,79 @@ def peaks(
         return _ranked(labels[:, :0], which, value), order
     which = order = torch.arange(len(labels))
     if len(labels) > LEADERS:
-        glances = torch.cat([known, scattered(GLANCES, r, seed)])
+        glances = _places(where, labels, known, GLANCES, seed)
         value = in_chunks(score, _crossed(glances, labels))
         highest = value.reshape(len(labels), -1).amax(dim=-1)
         order = highest.argsort(descending=True, stable=True)
         which = order[:LEADERS]
-    looks = torch.cat([known, scattered(LOOKS, r, seed)])
-    value = in_chunks(score, _crossed(looks, labels[which]))
+    looks = _crossed(_places(where, labels[which], known, LOOKS, seed), labels[which])
+    value = in_chunks(score, looks)
+    each = len(looks) // len(which)
     first = value.reshape(len(which), -1).argmax(dim=-1)
-    first = first + len(looks) * torch.arange(len(which))
+    first = first + each * torch.arange(len(which))
     leaders = first[value[first].argsort(descending=True)][: STARTS // 2]
     others = value.argsort(descending=True)[: STARTS // 2]
     start = torch.unique(torch.cat([leaders, others]))
-    held = which[start // len(looks)]
-    positions = _climb(score, looks[start % len(looks)], labels[held])
+    held = which[start // each]
+    positions = _climb(score, looks[start, :r], labels[held], where)
     value = in_chunks(score, torch.cat([positions, labels[held]], -1))
     return _ranked(positions, held, value), order
 
 
+def _places(
+    where: Places, labels: torch.Tensor, known: torch.Tensor, count: int, seed: int
+) -> torch.Tensor:
+    """Return where to look: the known, then scattered places; shape (c or 1) x any x r."""
+    if where.space.rules:
+        return where.looks(labels, known, count, seed)
+    return torch.cat([known, scattered(count, known.shape[1], seed)])[None]
+
+
 def _crossed(places: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return every combination at every place, a combination after the other."""
+    c, (_, each, r) = len(labels), places.shape
     return torch.cat(
         [
-            places.repeat(len(labels), 1),
-            labels.repeat_interleave(len(places), dim=0),
+            places.expand(c, each, r).reshape(c * each, r),
+            labels.repeat_interleave(each, dim=0),
         ],
         dim=-1,
     )
 
 
-def _climb(score: Score, start: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-    """Improve all starts (s x r) at once, their labels (s x (d - r)) held."""
+def _climb(
+    score: Score, start: torch.Tensor, fixed: torch.Tensor, where: Places
+) -> torch.Tensor:
+    """Improve all starts (s x r), their labels (s x (d - r)) held.
 
-    def cost(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        at = torch.from_numpy(flat.reshape(start.shape).copy()).requires_grad_()
-        total = -score(torch.cat([at, fixed], -1)).sum()
+    All at once, unless there are sums to keep: then one after the other.
+    """
+    regions = where.within(fixed, start)
+
+    def cost(flat: np.ndarray, held: torch.Tensor) -> tuple[float, np.ndarray]:
+        at = torch.from_numpy(flat.reshape(len(held), -1).copy()).requires_grad_()
+        total = -score(torch.cat([at, held], -1)).sum()
         (slope,) = torch.autograd.grad(total, at)
         return float(total.detach()), slope.numpy().ravel()
 
+    if any(len(region.rows) for region in regions):
+        ends = []
+        for i, region in enumerate(regions):
+            held = fixed[i : i + 1]
+            one = start[i].numpy()
+            ends.append(climb(lambda at, held=held: cost(at, held), one, region, STEPS))  # type: ignore[misc]
+        return torch.from_numpy(np.array(ends))
+    low, high = (
+        np.concatenate([getattr(one, end) for one in regions])
+        for end in ("low", "high")
+    )
     found = minimize(
         cost,
         start.numpy().ravel(),
+        (fixed,),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * start.numel(),
+        bounds=list(zip(low, high, strict=True)),
         options={"maxiter": STEPS},
     )
     return torch.from_numpy(found.x.reshape(start.shape))

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
+from planners.bayes.places import Places
 from planners.chemistry import descriptors, fingerprints, tanimoto
 from planners.data import Candidate
 from planners.space import Choice, Molecule, Space
@@ -128,6 +129,7 @@ class Encoding:
 
     def __init__(self, space: Space) -> None:
         self.space = space
+        self.places = Places(space)
         self.real_names = tuple(real.name for real in space.reals)
         self.aspects: list[Aspect] = []
         self._numbers = [

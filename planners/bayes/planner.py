@@ -262,7 +262,7 @@ class BayesPlanner:
             return
         known = fitted.learned.best(BEST)[:, :r].clamp(0.0, 1.0)
         labels = fitted.among
-        found_there, order = peaks(score, labels, known, seed)
+        found_there, order = peaks(score, labels, known, seed, self._encoding.places)
         self._shorten(fitted, order)
         for peak in found_there:
             options = self._encoding.options(labels[peak.combination].tolist())
@@ -282,15 +282,18 @@ class BayesPlanner:
             return seen[:1]
         if math.prod(sizes) <= COMBINATIONS:
             every = np.indices(sizes).reshape(len(sizes), -1).T
-            return torch.from_numpy(every.astype(float).reshape(-1, len(sizes)))
+            all_of_them = torch.from_numpy(every.astype(float).reshape(-1, len(sizes)))
+            return self._encoding.places.allowed(all_of_them)
         rng = np.random.default_rng(call_seed(self.seed, told))
         drawn = rng.integers(0, sizes, size=(COMBINATIONS, len(sizes))).astype(float)
         both = torch.cat([torch.from_numpy(drawn), seen])
-        found: torch.Tensor = torch.unique(both, dim=0)
+        found: torch.Tensor = torch.unique(self._encoding.places.allowed(both), dim=0)
         return found
 
     def _fill(self, index: int, asked: Asked) -> Candidate:
         """Return a point of the scrambled Sobol sequence, options dealt like cards.
+
+        With rules, a point of a space-filling design of the region that they leave.
 
         Every combination comes once before any comes again, in an order that the seed
         shuffles. Of a pool, the next row of a shuffled list.
@@ -302,22 +305,28 @@ class BayesPlanner:
                     return candidate
             raise SpaceExhausted(f"space: all {len(order)} candidates were asked for")
         sizes = [len(choice.options) for choice in self.space.choices]
-        count = math.prod(sizes)
+        count, few = math.prod(sizes), math.prod(sizes) <= COMBINATIONS
+        rng = np.random.default_rng(call_seed(self.seed, index))
+        if self.space.rules and not few:
+            return draw(self.space, rng, asked)
+        cards = self._labels(index, torch.zeros(1, 0)).numpy() if few else None
+        count = count if cards is None else len(cards)
         deck, place = divmod(index, count)
-        rng = np.random.default_rng([self.seed, deck])
-        if count <= COMBINATIONS:
-            card = int(rng.permutation(count)[place])
+        dealer = np.random.default_rng([self.seed, deck])
+        if cards is not None:
+            label = cards[int(dealer.permutation(count)[place])]
         else:  # a deck that no campaign comes to the end of
-            card = int(rng.integers(count, size=place + 1)[-1])
+            card = int(dealer.integers(count, size=place + 1)[-1])
+            label = np.array(np.unravel_index(card, sizes), float)
         r = len(self._encoding.real_names)
         positions = np.zeros(0)
-        if r:
+        if r and self.space.rules:
+            positions = self._encoding.places.design(label, index, self.seed)
+        elif r:
             positions = scattered(index + 1, r, self.seed)[-1].numpy()
-        label = np.unravel_index(card, sizes) if sizes else ()
         options = self._encoding.options([float(one) for one in label])
         candidate = self._encoding.decode(positions, options)
         if candidate in asked:
-            rng = np.random.default_rng(call_seed(self.seed, index))
             return draw(self.space, rng, asked)
         return candidate
 

@@ -129,3 +129,9 @@ def test_numbers_are_shown_with_unit_and_uncertainty(
     value: float, unit: str, std: float | None, text: str
 ) -> None:
     assert units.show(value, unit, std) == text
+
+
+@pytest.mark.parametrize("text", ["#", "'", "?", "(", "()", "-"])
+def test_what_pint_cannot_even_parse_is_no_unit(text: str) -> None:
+    with pytest.raises(units.UnitError, match="is not a unit that is known here"):
+        units.same_kind(text, "S/cm")
