@@ -44,7 +44,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a planner learns from one trial: the candidate as made, an estimate each."""
+    """What a planner learns from one trial: the candidate as made, and what it is like.
+
+    ``estimates`` has an entry for every objective and for the quantity of every limit.
+    """
 
     candidate: Candidate
     estimates: Mapping[str, Estimate]
@@ -76,3 +79,26 @@ class Objective:
     direction: Literal["maximise", "minimise"] = "maximise"
     scale: Literal["linear", "log"] = "linear"
     target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A measured quantity that must keep within bounds, in its unit.
+
+    Nothing is gained by being further within. An observation has an estimate of it, as
+    of every objective.
+
+    Raises
+    ------
+    ValueError
+        If neither bound is given.
+    """
+
+    name: str
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(f"limit {self.name}: give at_least, at_most or both")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from planners.data import Candidate, Objective, Observation
+from planners.data import Candidate, Limit, Objective, Observation
 from planners.space import Space, SpaceError
 
 
@@ -24,6 +24,7 @@ def check_question(
     observed: Sequence[Observation],
     space: Space,
     objectives: Sequence[Objective],
+    limits: Sequence[Limit] = (),
 ) -> None:
     """Refuse ``n`` below 1 and observations that cannot be learned from."""
     if n < 1:
@@ -31,14 +32,16 @@ def check_question(
     for observation in observed:
         candidate = observation.candidate
         place = f"candidate {candidate.id} {dict(candidate.values)}"
-        for objective in objectives:
-            if objective.name not in observation.estimates:
-                raise BadQuestion(f"{place}: no estimate of {objective.name}")
-            estimate = observation.estimates[objective.name]
-            text = f"{place}: {objective.name} {estimate.value} ± {estimate.std}"
+        every: list[Objective | Limit] = [*objectives, *limits]
+        for wanted in every:
+            if wanted.name not in observation.estimates:
+                raise BadQuestion(f"{place}: no estimate of {wanted.name}")
+            estimate = observation.estimates[wanted.name]
+            text = f"{place}: {wanted.name} {estimate.value} ± {estimate.std}"
             if not (math.isfinite(estimate.value) and math.isfinite(estimate.std)):
                 raise BadQuestion(f"{text} must be finite")
-            if objective.scale == "log" and estimate.value <= 0:
+            log = isinstance(wanted, Objective) and wanted.scale == "log"
+            if log and estimate.value <= 0:
                 raise BadQuestion(f"{text} must be above 0 on a log scale")
         for choice in space.choices:
             if candidate.values.get(choice.name) not in choice.options:
