@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -271,15 +271,20 @@ def propose(
 ) -> None:
     """Print what to make next as CSV, from a space and a table of results; no lab."""
     from orchestrator.config.read_space import proposed, read_problem, read_told
+    from orchestrator.lab import ONE_OBJECTIVE
     from planners.bayes.planner import BayesPlanner
     from planners.question import BadQuestion
 
     problem = read_problem(path)
     told = read_told(observed, problem)
     seed = problem.seed if seed is None else seed
-    objectives = [problem.objective]
-    planner = BayesPlanner(problem.space, objectives, seed, problem.initial)
+    if problem.limits and "bayes" in ONE_OBJECTIVE:
+        raise Refused(f"{path}: limits — planner bayes takes none")
+    limits: dict[str, Any] = {"limits": problem.limits} if problem.limits else {}
     try:
+        planner = BayesPlanner(
+            problem.space, problem.objectives, seed, problem.initial, **limits
+        )
         proposal = planner.propose(
             n, observed=told.observed, pending=told.pending, failed=told.failed
         )

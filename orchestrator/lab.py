@@ -164,6 +164,9 @@ PLANNERS: dict[str, str] = {
     "random": "planners.baseline:RandomPlanner",
 }
 
+ONE_OBJECTIVE: tuple[str, ...] = ("bayes",)
+"""Planners that take one objective and no limits."""
+
 OUTLETS = ("needle", "waste")
 """Ports of a pump's valve that no liquid comes from."""
 
@@ -351,11 +354,13 @@ def build_planner(campaign: Campaign, seed: int | None = None) -> Planner:
     """Build the planner of a campaign, with its own seed or another."""
     choice = campaign.planner
     made = find(PLANNERS[choice.name])
+    limits = {} if choice.name in ONE_OBJECTIVE else {"limits": campaign.limits}
     planner: Planner = made(
         campaign.space,
         campaign.objectives,
         seed=choice.seed if seed is None else seed,
         initial=choice.initial,
+        **limits,
     )
     return planner
 
