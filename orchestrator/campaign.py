@@ -37,6 +37,13 @@ class Suggestion:
     note: str = ""
 
 
+def by_text(one: Suggestion | None) -> str:
+    """Return who suggested a candidate and why; nothing for the planner's own."""
+    if one is None:
+        return ""
+    return f"by {one.who} ({one.note})" if one.note else f"by {one.who}"
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One candidate's way through the lab, as the ledger tells it.

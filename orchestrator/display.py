@@ -16,7 +16,7 @@ from rich.text import Text
 
 from orchestrator import units
 from orchestrator.best import best_trials, none_yet
-from orchestrator.campaign import Progress, Suggestion, Trial
+from orchestrator.campaign import Progress, Trial, by_text
 from orchestrator.config.models import Campaign
 from orchestrator.launcher import View
 from orchestrator.recipes import parameter_texts
@@ -44,14 +44,8 @@ def value_text(trial: Trial, wanted: Objective | Limit) -> str:
 def recipe_text(trial: Trial, space: Space) -> str:
     """Return the values of a candidate, and who suggested it if a person did."""
     texts = [value for _, value in parameter_texts(trial.candidate, space)]
-    return f"{by_text(trial.suggestion)}{', '.join(texts)}"
-
-
-def by_text(one: Suggestion | None) -> str:
-    """Return who suggested a candidate and why, nothing for the planner's own."""
-    if one is None:
-        return ""
-    return f"by {one.who} ({one.note}): " if one.note else f"by {one.who}: "
+    by = f"{by_text(trial.suggestion)}: " if trial.suggestion else ""
+    return f"{by}{', '.join(texts)}"
 
 
 def best_word(progress: Progress, campaign: Campaign) -> str:
@@ -168,7 +162,7 @@ def waiting(progress: Progress, campaign: str, space: Space) -> list[Text]:
     lines = []
     for one in progress.suggested.values():
         texts = [value for _, value in parameter_texts(one.candidate, space)]
-        lines.append(Text(f"to be made {by_text(one)}{', '.join(texts)}", "cyan"))
+        lines.append(Text(f"to be made, {by_text(one)}: {', '.join(texts)}", "cyan"))
     if progress.held:
         lines.append(
             Text(f"{progress.held}; polyloop resume {campaign} ends it", "yellow")
@@ -248,7 +242,7 @@ def _recipe_table(trial: Trial, space: Space, objective: Objective) -> Table:
     )
     table.add_row("trial, sample", f"{trial.id}, {trial.sample}")
     if trial.suggestion is not None:
-        table.add_row("suggested", by_text(trial.suggestion).removesuffix(": "))
+        table.add_row("suggested", by_text(trial.suggestion))
     for one in trial.measurements:
         if one.believed and one.quantity != objective.name:
             text = units.show(one.value, one.unit, one.std)

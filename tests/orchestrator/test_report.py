@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import Refused
 from orchestrator.reporting.history import read_history
 from orchestrator.reporting.report import (
-    best_so_far_png,
+    best_so_far_pngs,
     report_html,
     trials_markdown,
     write_report,
@@ -137,7 +137,7 @@ def test_the_newest_trial_is_on_top_of_the_markdown_table() -> None:
 
 @pytest.mark.parametrize("trials", [0, 1, 40])
 def test_the_best_so_far_plot_is_a_png(trials: int) -> None:
-    png = best_so_far_png(read_history(fake_campaign(trials, fates={1: "failed"})))
+    (png,) = best_so_far_pngs(read_history(fake_campaign(trials, fates={1: "failed"})))
     assert png.startswith(b"\x89PNG\r\n")
 
 
