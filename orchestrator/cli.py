@@ -323,7 +323,7 @@ def _summary(name: str, data: Path) -> None:
 
     name, configured, progress, events = _open(name, data)
     console.print()
-    console.print(best_table(progress, configured))
+    console.print(best_table(progress, configured), soft_wrap=True)
     ended = [trial for trial in progress.trials.values() if not trial.in_flight]
     failed = len(ended) - len(progress.observed)
     console.print(f"\n{len(progress.observed)} trials observed, {failed} failed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -192,13 +192,9 @@ def trials_table(progress: Progress, campaign: Campaign) -> Table:
 
     The best are marked.
     """
-    best = best_trials(progress, campaign.objectives, campaign.limits)
-    return _table(progress.trials.values(), campaign, {one.id for one in best})
-
-
-def _table(
-    trials: Iterable[Trial], campaign: Campaign, best: Container[str] = ()
-) -> Table:
+    best = {
+        one.id for one in best_trials(progress, campaign.objectives, campaign.limits)
+    }
     table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("trial")
     table.add_column("status")
@@ -206,13 +202,15 @@ def _table(
     for one in wanted:
         table.add_column(one.name.replace("_", " "), justify="right")
     table.add_column("recipe, or reason of the failure")
-    for trial in trials:
-        recipe = recipe_text(trial, campaign.space)
+    for trial in progress.trials.values():
+        by = f"{by_text(trial.suggestion)}: " if trial.suggestion else ""
         table.add_row(
             f"{trial.id} {MARK}" if trial.id in best else trial.id,
             trial.status.value,
             *(value_text(trial, one) for one in wanted),
-            Text(trial.reason, "red") if trial.reason else Text(recipe),
+            Text(f"{by}{trial.reason}", "red")
+            if trial.reason
+            else Text(recipe_text(trial, campaign.space)),
         )
     return table
 
@@ -225,12 +223,19 @@ def _wanted(campaign: Campaign) -> list[Objective | Limit]:
 
 
 def best_table(progress: Progress, campaign: Campaign) -> RenderableType:
-    """Return the best recipe, each amount with its unit; of several objectives, a table."""
+    """Return the best recipe, each amount with its unit; of several objectives, a line each."""
     best = best_trials(progress, campaign.objectives, campaign.limits)
     if len(campaign.objectives) == 1 and best:
         return _recipe_table(best[0], campaign.space, campaign.objectives[0])
-    word = Text(best_word(progress, campaign), "bold green")
-    return Group(word, _table(best, campaign)) if best else word
+    lines = [Text(best_word(progress, campaign), "bold green")]
+    for trial in best:
+        values = (
+            f"{one.name.replace('_', ' ')} {value_text(trial, one)}"
+            for one in _wanted(campaign)
+        )
+        line = Text(f"{trial.id}  {', '.join(values)}")
+        lines.append(line.append(f"   {recipe_text(trial, campaign.space)}", "dim"))
+    return Group(*lines)
 
 
 def _recipe_table(trial: Trial, space: Space, objective: Objective) -> Table:

@@ -229,3 +229,22 @@ def test_what_is_expected_of_each_objective_is_printed(tmp_path: Path) -> None:
         "waste [g] 95 %": "10",
         "reason": "expected gain",
     }
+
+
+def test_the_rows_of_several_objectives_in_the_docs_are_read_as_they_say(
+    tmp_path: Path,
+) -> None:
+    (whole, goals), (_, rows) = (
+        re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(), re.DOTALL)
+        for language in ("yaml", "csv")
+    )
+    space = tmp_path / "space.yaml"
+    space.write_text(whole[: whole.index("objectives:")] + goals)
+    table = tmp_path / "observed.csv"
+    table.write_text(rows)
+    with pytest.raises(
+        ConfigError, match=r"csv:3: waste \[g\]: .*every value, or none"
+    ):
+        read_told(table, read_problem(space))
+    table.write_text("\n".join(rows.splitlines()[:2]) + "\n")
+    assert len(read_told(table, read_problem(space)).observed) == 1
