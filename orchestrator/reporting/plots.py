@@ -161,7 +161,8 @@ def trial_axis(axes: Axes, history: History) -> None:
             lost, [0.02] * len(lost), "x", color=FAILED, ms=6, mew=1.4, clip_on=False,
             transform=axes.get_xaxis_transform(), label="no value (failed)", zorder=4,
         )  # fmt: skip
-    initial = sum(trial.initial for trial in history.trials)
+    # A person's candidate may have been made in between.
+    initial = max((numbers[t.id] for t in history.trials if t.initial), default=0)
     if initial:
         axes.axvspan(0.4, initial + 0.5, color="#f1f3f5", zorder=0)
         axes.text(

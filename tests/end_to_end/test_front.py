@@ -1,6 +1,6 @@
 """Two objectives and a limit on the simulated bench, and a candidate of a person's own.
 
-The campaign is killed right after the person has spoken: the candidate is made once.
+The person speaks while a trial is under way, and the campaign is drained right after.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
         answer = polyloop("suggest", going.id, *NITRIC, *told)
         assert answer.returncode == 0, answer.stderr
         assert "made next, says ada: nitric acid, 10 mol/L, 60 s" in answer.stdout
+        going.interrupt()
+        assert going.wait(200.0) == 1, going.output.read_text()
     finally:
         going.kill()
-    assert len(going.progress.suggested) + len(going.progress.trials) == 2
+    assert [one.who for one in going.progress.suggested.values()] == ["ada"]
     again = Launched(data, "resume", going.id, *options)
     try:
         assert again.wait(300.0) == 0, again.output.read_text()

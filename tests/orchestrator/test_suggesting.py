@@ -186,6 +186,19 @@ def test_nothing_is_suggested_to_a_campaign_that_has_reached_its_end(
     assert "has reached its end: all 5 trials are made" in say(decided, NITRIC)[1]
 
 
+def test_wherever_a_campaign_is_cut_off_a_suggestion_is_made_once(
+    decided: Decided,
+) -> None:
+    assert say(decided, NITRIC)[0] == 0
+    queued = queue(decided)[0].seq
+    whole = decided.run().events()
+    for cut in range(queued, len(whole) + 1):
+        decided.rewritten(lambda one, cut=cut: one if one.seq <= cut else None)
+        events = decided.run().events()
+        begun = [e.trial for e in events if e.trial and "suggestion" in e.data]
+        assert begun == ["t004"]
+
+
 def test_a_campaign_with_a_suggestion_replays(decided: Decided) -> None:
     assert say(decided, NITRIC)[0] == 0
     decided.run()
