@@ -59,7 +59,7 @@ def best_word(progress: Progress, campaign: Campaign) -> str:
         return f"best{within}: {value} ({best[0].id})"
     names = ", ".join(trial.id for trial in best[:NAMED])
     more = f" and {len(best) - NAMED} more" if len(best) > NAMED else ""
-    return f"best{within}, not beaten in every objective at once: {names}{more}"
+    return f"best{within}, beaten by no other: {names}{more}"
 
 
 def seconds_text(seconds: float) -> str:

@@ -7,6 +7,7 @@ differ here, so that what the noise favours may be on the front.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 from planners.data import Limit, Objective, Observation
@@ -103,14 +104,20 @@ def hypervolumes(
 def volume(points: Sequence[Point]) -> float:
     """Return the volume between the origin and points of non-negative coordinates.
 
-    Slices along the last coordinate (Fonseca, Paquete and Lopez-Ibanez, 2006, describe
-    this recursion and faster ones).
+    Of two coordinates a sweep; of more, slices along the last one, each a volume of one
+    coordinate less (Fonseca, Paquete and Lopez-Ibanez, 2006, describe this recursion
+    and faster ones).
     """
+    total, above = 0.0, 0.0
     if not points:
         return 0.0
     if len(points[0]) == 1:
         return max(point[0] for point in points)
-    total, above = 0.0, 0.0
+    if len(points[0]) == 2:
+        for width, height in sorted(points, reverse=True):
+            total += width * max(height - above, 0.0)
+            above = max(height, above)
+        return total
     for level in sorted({point[-1] for point in points}):
         slab = [point[:-1] for point in points if point[-1] >= level]
         total += (level - above) * volume(slab)
@@ -119,5 +126,4 @@ def volume(points: Sequence[Point]) -> float:
 
 
 def _beats(one: Point, other: Point) -> bool:
-    pairs = list(zip(one, other, strict=True))
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+    return one != other and all(map(operator.ge, one, other))

@@ -252,7 +252,7 @@ def _about(history: History) -> list[tuple[str, Any]]:
         ("ended", history.progress.ended or "not ended"),
         ("objectives", ", ".join(asked)),
         ("limits", ", ".join(map(_limit_text, history.limits))),
-        ("best", "not beaten in every objective at once, within the limits"),
+        ("best", "beaten by no other, within the limits"),
         ("std", "one standard uncertainty, in the unit of the value"),
         ("readings", "raw; from the catalog of runs, units from the event descriptors"),
         ("schema", SCHEMA),

@@ -71,7 +71,7 @@ def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
     front = [trial.id for trial in history.front()]
 
     said = again.output.read_text()
-    assert f"not beaten in every objective at once: {', '.join(front)}" in said
+    assert f"beaten by no other: {', '.join(front)}" in said
     status = polyloop("status", again.id, "--data", data).stdout
     assert f"{front[0]} *" in status
     assert "by ada (as in the paper): " in status
