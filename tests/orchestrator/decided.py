@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,18 @@ class Decided:
     name: str
 
     @classmethod
-    def begun(cls, home: Path, planner: str, trials: int, *, seed: int = 3) -> Decided:
+    def begun(
+        cls,
+        home: Path,
+        planner: str,
+        trials: int,
+        *,
+        seed: int = 3,
+        edits: Mapping[str, str] | None = None,
+    ) -> Decided:
         files = LabFiles.copied(home / "files")
+        for old, new in (edits or {}).items():
+            files.edit("campaign.yaml", old, new)
         files.edit(
             "campaign.yaml", "name: bayes, initial: 8", f"name: {planner}, initial: 4"
         )
