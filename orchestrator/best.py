@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.campaign import Progress, Trial
+from orchestrator.stopping import gain_text
 from planners.data import Limit, Objective
 from planners.front import front, point_of, within
 
@@ -35,6 +36,14 @@ def none_yet(progress: Progress, limits: Sequence[Limit]) -> str:
     """Return why there is no best trial."""
     beyond = limits and any(trial.observation for trial in progress.trials.values())
     return "none within the limits yet" if beyond else "none yet"
+
+
+def gain_left(progress: Progress, objectives: Sequence[Objective]) -> str:
+    """Return what is left to be gained, ``""`` where the last card does not say it."""
+    if len(objectives) != 1 or not progress.bounds or progress.bounds[-1][1] is None:
+        return ""
+    (one,), bound = objectives, progress.bounds[-1][1]
+    return gain_text(bound, one.unit, log=one.scale == "log")
 
 
 def _placed(

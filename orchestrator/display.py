@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import units
-from orchestrator.best import best_trials, none_yet
+from orchestrator.best import best_trials, gain_left, none_yet
 from orchestrator.campaign import Progress, Trial, by_text
 from orchestrator.config.models import Campaign
 from orchestrator.launcher import View
@@ -56,7 +56,8 @@ def best_word(progress: Progress, campaign: Campaign) -> str:
     within = " within the limits" if campaign.limits else ""
     if len(campaign.objectives) == 1:
         value = value_text(best[0], campaign.objectives[0])
-        return f"best{within}: {value} ({best[0].id})"
+        gain = gain_left(progress, campaign.objectives)
+        return f"best{within}: {value} ({best[0].id}){f'; {gain}' if gain else ''}"
     names = ", ".join(trial.id for trial in best[:NAMED])
     more = f" and {len(best) - NAMED} more" if len(best) > NAMED else ""
     return f"best{within}, beaten by no other: {names}{more}"

@@ -35,13 +35,24 @@ class StopRule:
         known = [bound for bound in last if bound is not None and bound < self.below]
         if len(known) < self.proposals:
             return ""
-        return f"stopped: no more than {self.show(known[-1])} to be gained (95 %)"
+        gain = gain_text(known[-1], self.unit, log=self.log)
+        return f"stopped: {gain}"
 
-    def show(self, gain: float) -> str:
-        """Return a gain for people: with its unit, or as a part of the best."""
-        if self.log:
-            return units.show(_digits(100.0 * (10.0**gain - 1.0)), "%")
-        return units.show(_digits(gain), self.unit)
+
+def gain_text(gain: float, unit: str, *, log: bool) -> str:
+    """Return for people what is left to be gained, on a log scale as a part of the best.
+
+    Examples
+    --------
+    >>> gain_text(31.4, "S/cm", log=False)
+    'no more than 31 S/cm to be gained (95 %)'
+    >>> gain_text(0.0212, "S/cm", log=True)
+    'no more than 5 % to be gained (95 %)'
+    """
+    if log:
+        gain, unit = 100.0 * (10.0**gain - 1.0), "%"
+    text = units.show(float(f"{gain:.2g}"), unit)
+    return f"no more than {text} to be gained (95 %)"
 
 
 def seen(bounds: Bounds, proposal: int, card: Mapping[str, Any]) -> Bounds:
@@ -56,7 +67,3 @@ def _bound(card: Mapping[str, Any]) -> float | None:
     if isinstance(bound, bool) or not isinstance(bound, int | float):
         return None
     return float(bound) if math.isfinite(bound) else None
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.2g}")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
 from orchestrator.archive.documents import RunRecord
+from orchestrator.best import gain_left
 from orchestrator.campaign import Trial, by_text
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
@@ -223,6 +224,7 @@ def _best(history: History) -> dict[str, Any] | None:
         "edge": [words(name) for name in history.at_edge(top)],
         "replicates": sum(t.candidate.id == top.candidate.id for t in ranked) - 1,
         "by": by_text(top.suggestion),
+        "gain": gain_left(history.progress, history.objectives),
     }
 
 

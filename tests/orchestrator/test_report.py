@@ -211,6 +211,20 @@ def test_without_a_film_within_the_limits_the_report_says_so() -> None:
     assert "None of the observed films has transmittance at least 0.99" in html
 
 
+def test_what_is_left_to_be_gained_is_said_and_why_a_campaign_stopped() -> None:
+    campaign = FakeCampaign()
+    for number in range(1, 10):
+        campaign.trial(number)
+    for event in campaign.events:
+        if event.kind == "candidate.proposed":
+            event.data["card"]["regret_bound"] = 0.0212
+    campaign.end("stopped: no more than 5 % to be gained (95 %)")
+    html = report_html(campaign.events)
+    read(html)
+    assert "there is no more than 5 % to be gained (95 %)" in html
+    assert "ended: no more than 5 % to be gained (95 %)" in html
+
+
 def test_who_suggested_a_trial_and_why_stands_beside_it() -> None:
     campaign = FakeCampaign()
     campaign.trial(1)
