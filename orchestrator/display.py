@@ -161,7 +161,7 @@ def _panel(view: View) -> RenderableType:
 def waiting(progress: Progress, campaign: str, space: Space) -> list[Text]:
     """Return what waits to be made, and for a person with the command that answers it."""
     lines = []
-    for one in progress.suggested.values():
+    for one in () if progress.good else progress.suggested.values():
         texts = [value for _, value in parameter_texts(one.candidate, space)]
         lines.append(Text(f"to be made, {by_text(one)}: {', '.join(texts)}", "cyan"))
     if progress.held:

@@ -282,40 +282,6 @@ WRONG = {
         "campaign.yaml", "unit: S/cm", "unit: siemenses",
         "objectives.conductivity.unit", "siemenses", "is not a unit that is known",
     ),
-    "limit that is not measured": (
-        "campaign.yaml", "planner:", 'limits: {transmitance: {at_least: "80 percent"}}\nplanner:',
-        "limits.transmitance", "campaign.yaml", "did you mean transmittance",
-    ),
-    "limit in another unit": (
-        "campaign.yaml", "planner:", 'limits: {transmittance: {at_least: "80 ohm"}}\nplanner:',
-        "limits.transmittance.at_least", "80 ohm", "a quantity in 1 is wanted",
-    ),
-    "limit without a bound": (
-        "campaign.yaml", "planner:", "limits: {transmittance: {}}\nplanner:",
-        "limits.transmittance", "", "write at_least, at_most or both",
-    ),
-    "limits that nothing can keep": (
-        "campaign.yaml", "planner:",
-        'limits: {transmittance: {at_least: "90 percent", at_most: "80 percent"}}\nplanner:',
-        "limits.transmittance", "90 percent to 80 percent", "at_least must be below at_most",
-    ),
-    "several objectives for a planner of one": (
-        "campaign.yaml", "scale: log}\n\nplanner",
-        "scale: log}\n  thickness: {unit: nm, direction: minimise}\n\nplanner",
-        "objectives.thickness", "conductivity is there already", "write one objective",
-    ),
-    "limits for a planner that takes none": (
-        "campaign.yaml", "planner:", 'limits: {transmittance: {at_least: "80 percent"}}\nplanner:',
-        "limits.transmittance", "", "this planner takes no limits",
-    ),
-    "a gain on a log scale in its unit": (
-        "campaign.yaml", "in_flight: 2", 'stop: {regret_below: "50 S/cm"}',
-        "stop.regret_below", "50 S/cm", 'on a log scale a part is wanted, e.g. "5 percent"',
-    ),
-    "a gain below nothing": (
-        "campaign.yaml", "in_flight: 2", 'stop: {regret_below: "0 percent"}',
-        "stop.regret_below", "0 percent", "must be above 0",
-    ),
     "unknown planner": (
         "campaign.yaml", "name: bayes", "name: bays",
         "planner.name", "bays", "did you mean bayes",

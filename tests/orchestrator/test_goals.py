@@ -92,6 +92,42 @@ def test_an_observation_has_an_estimate_of_each_objective_and_limit(
             observe(candidate, campaign.objectives, less, campaign.limits)
 
 
+LIMITS = "planner:", "limits: {%s}\nplanner:"
+STOP = "in_flight: 2", "stop: {regret_below: %s}"
+SECOND = "scale: log}\n\nplanner", "scale: log}\n  %s\n\nplanner"
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "message"),
+    [
+        (LIMITS, 'transmitance: {at_least: "80 percent"}',
+         "limits.transmitance: transmitance — the recipe does not measure it: did you mean transmittance"),
+        (LIMITS, 'transmittance: {at_least: "80 ohm"}',
+         "limits.transmittance.at_least: 80 ohm — a quantity in 1 is wanted"),
+        (LIMITS, "transmittance: {at_least: 0.8}", "limits.transmittance.at_least: 0.8 — write the unit"),
+        (LIMITS, "transmittance: {}", "write at_least, at_most or both"),
+        (LIMITS, 'transmittance: {at_least: "90 percent", at_most: "80 percent"}',
+         "90 percent to 80 percent — empty: at_least must be below at_most"),
+        (LIMITS, 'transmittance: {at_least: "80 percent"}', "limits.transmittance: this planner takes no limits"),
+        (SECOND, "thickness: {unit: nm, direction: minimise}",
+         "objectives.thickness: conductivity is there already — write one objective"),
+        (STOP, '"50 S/cm"', 'stop.regret_below: 50 S/cm — on a log scale a part is wanted, e.g. "5 percent"'),
+        (STOP, '"0 percent"', "stop.regret_below: 0 percent — must be above 0"),
+    ],
+)  # fmt: skip
+def test_goals_that_cannot_be_meant_are_refused_by_their_line(
+    tmp_path: Path, where: tuple[str, str], text: str, message: str
+) -> None:
+    files = LabFiles.copied(tmp_path)
+    old, new = where
+    files.edit("campaign.yaml", old, new % text)
+    with pytest.raises(ConfigError) as refused:
+        files.load()
+    line = files.line("campaign.yaml", text.strip('"'))
+    assert f"campaign.yaml:{line}: " in str(refused.value)
+    assert message in str(refused.value)
+
+
 UP, DOWN = Objective("up", "1"), Objective("down", "1", "minimise")
 
 
