@@ -85,13 +85,10 @@ class Objective:
 class Limit:
     """A measured quantity that must keep within bounds, in its unit.
 
-    Nothing is gained by being further within. An observation has an estimate of it, as
-    of every objective.
-
     Raises
     ------
     ValueError
-        If neither bound is given.
+        If there is neither a lower nor an upper bound.
     """
 
     name: str
@@ -101,4 +98,6 @@ class Limit:
 
     def __post_init__(self) -> None:
         if self.at_least is None and self.at_most is None:
-            raise ValueError(f"limit {self.name}: give at_least, at_most or both")
+            raise ValueError(
+                f"limits.{self.name}: neither at_least nor at_most is given"
+            )

@@ -32,16 +32,17 @@ def check_question(
     for observation in observed:
         candidate = observation.candidate
         place = f"candidate {candidate.id} {dict(candidate.values)}"
-        every: list[Objective | Limit] = [*objectives, *limits]
-        for wanted in every:
-            if wanted.name not in observation.estimates:
-                raise BadQuestion(f"{place}: no estimate of {wanted.name}")
-            estimate = observation.estimates[wanted.name]
-            text = f"{place}: {wanted.name} {estimate.value} ± {estimate.std}"
+        for objective in (
+            *objectives,
+            *(Objective(one.name, one.unit) for one in limits),
+        ):
+            if objective.name not in observation.estimates:
+                raise BadQuestion(f"{place}: no estimate of {objective.name}")
+            estimate = observation.estimates[objective.name]
+            text = f"{place}: {objective.name} {estimate.value} ± {estimate.std}"
             if not (math.isfinite(estimate.value) and math.isfinite(estimate.std)):
                 raise BadQuestion(f"{text} must be finite")
-            log = isinstance(wanted, Objective) and wanted.scale == "log"
-            if log and estimate.value <= 0:
+            if objective.scale == "log" and estimate.value <= 0:
                 raise BadQuestion(f"{text} must be above 0 on a log scale")
         for choice in space.choices:
             if candidate.values.get(choice.name) not in choice.options:

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from orchestrator import units
+from orchestrator.cards import of_objective
 from orchestrator.config.forms import (
     BoundsForm,
     ChoiceForm,
@@ -256,13 +257,11 @@ def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
 
 def _expected(objective: Objective, card: Mapping[str, Any]) -> list[str]:
     """Return what is expected of an objective, and the ends of the interval."""
+    card = of_objective(card, objective.name)
     if "predicted" not in card:
         return [""] * 3
-    middle, ends = card["predicted"], card["predicted_90"]
-    if isinstance(middle, Mapping):  # of several objectives, each by its name
-        middle, ends = middle[objective.name], ends[objective.name]
-    log = objective.scale == "log"
-    return [f"{10.0**one if log else one:.4g}" for one in (middle, *ends)]
+    log, found = objective.scale == "log", (card["predicted"], *card["predicted_90"])
+    return [f"{10.0**one if log else one:.4g}" for one in found]
 
 
 def _line(cells: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.best import best_trials, ranked_trials
 from orchestrator.campaign import Progress, Trial
+from orchestrator.cards import of_objective
 from orchestrator.errors import Refused
 from orchestrator.fold import fold
 from orchestrator.ledger import Event
@@ -148,12 +149,10 @@ class History:
         unit; None for the initial design.
         """
         name = self.objective.name if self.objective else ""
-        for one in self.cards.get(trial.id, {}).get("candidates", ()):
-            if one.get("id") == trial.candidate.id and "predicted" in one:
-                found = one["predicted"], one["predicted_std"]
-                if isinstance(found[0], Mapping):  # of several objectives, by name
-                    found = found[0][name], found[1][name]
-                mean, std = map(float, found)
+        for candidate in self.cards.get(trial.id, {}).get("candidates", ()):
+            one = of_objective(candidate, name)
+            if candidate.get("id") == trial.candidate.id and "predicted" in one:
+                mean, std = float(one["predicted"]), float(one["predicted_std"])
                 ends = (mean, mean - std, mean + std)
                 if self.objective is not None and self.objective.scale == "log":
                     ends = (10.0 ** ends[0], 10.0 ** ends[1], 10.0 ** ends[2])

@@ -314,11 +314,10 @@ def _cards(history: History) -> list[dict[str, Any]]:
 def _surrogates(
     history: History, card: Mapping[str, Any]
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the surrogates of a card: one, or one for each objective by its name."""
-    found = card.get("surrogate") or {}
-    names = [one.name for one in history.objectives]
-    each = {name: found[name] for name in names if isinstance(found.get(name), Mapping)}
-    return each or {"": found}
+    """Return the surrogate of each objective, by name if there are several."""
+    others = card.get("others") or {}
+    first = history.objectives[0].name if others and history.objectives else ""
+    return {first: card.get("surrogate") or {}, **others}
 
 
 def _stations(history: History) -> list[dict[str, Any]]:

@@ -214,8 +214,9 @@ def test_what_is_expected_of_each_objective_is_printed(tmp_path: Path) -> None:
     space, _ = written(tmp_path, "")
     card = {
         "reason": "expected gain",
-        "predicted": {"yield": 61.2, "waste": 0.5},
-        "predicted_90": {"yield": [50.0, 70.0], "waste": [0.0, 1.0]},
+        "predicted": 61.2,
+        "predicted_90": [50.0, 70.0],
+        "others": {"waste": {"predicted": 0.5, "predicted_90": [0.0, 1.0]}},
     }
     proposal = Proposal((Candidate({"temperature": 71.0}),), {"candidates": [card]})
     heads, row = csv.reader(proposed(proposal, read_problem(space)))

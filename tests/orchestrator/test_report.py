@@ -246,10 +246,13 @@ def test_what_was_predicted_of_several_objectives_is_drawn_for_each() -> None:
     for number in range(1, 12):
         campaign.trial(number)
     for event in campaign.events:
-        for one in event.data.get("card", {}).get("candidates", ()):
+        card = event.data.get("card", {})
+        for one in card.get("candidates", ()):
             if "predicted" in one:
-                mean, std = one["predicted"], one["predicted_std"]
-                one["predicted"] = {"conductivity": mean, "transmittance": 0.87}
-                one["predicted_std"] = {"conductivity": std, "transmittance": 0.01}
+                clear = {"predicted": 0.87, "predicted_std": 0.01}
+                one["others"] = {"transmittance": clear}
+                card["others"] = {"transmittance": card["surrogate"]}
     html = report_html(campaign.events)
     assert html.count("Each film as it was predicted before it was made") == 2
+    assert re.search(r"<td>t0\d\d conductivity</td>", html)
+    assert re.search(r"<td>t0\d\d transmittance</td>", html)

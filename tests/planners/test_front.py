@@ -73,7 +73,9 @@ def test_a_limit_holds_at_both_ends() -> None:
 
 
 def test_a_limit_without_a_bound_is_refused() -> None:
-    with pytest.raises(ValueError, match="limit transmittance: give at_least, at_most"):
+    with pytest.raises(
+        ValueError, match=r"limits\.transmittance: neither at_least nor"
+    ):
         Limit("transmittance", "percent")
 
 
