@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.records import Measurement, Recipe, Step, TrialStatus
+from orchestrator.stopping import Bounds, StopRule
 from planners.data import Candidate, Observation
 
 if TYPE_CHECKING:
@@ -27,6 +28,23 @@ IN_FLIGHT = (TrialStatus.PROPOSED, TrialStatus.PREPARING, TrialStatus.MEASURING)
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A candidate that a person (``who``) wants made next, and why (``note``)."""
+
+    id: str
+    candidate: Candidate
+    who: str
+    note: str = ""
+
+
+def by_text(one: Suggestion | None) -> str:
+    """Return who suggested a candidate and why; nothing for the planner's own."""
+    if one is None:
+        return ""
+    return f"by {one.who} ({one.note})" if one.note else f"by {one.who}"
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One candidate's way through the lab, as the ledger tells it.
 
@@ -38,7 +56,8 @@ class Trial:
     that had not happened was attempted again; ``made`` holds what a parameter of the
     candidate really was, where that is not what was asked; ``done_at`` is when its last
     step ended, in Unix seconds. A person may have it rest, or ``condemned`` its sample.
-    ``initial``: of the initial design, before a surrogate was asked.
+    ``initial``: of the initial design, before a surrogate was asked. ``suggestion``: a
+    person's, where its candidate is not the planner's.
     """
 
     id: str
@@ -64,6 +83,7 @@ class Trial:
     done_at: float = 0.0
     resting: bool = False
     condemned: str = ""
+    suggestion: Suggestion | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -160,7 +180,8 @@ class Progress:
     stations out of service; ``held`` whether it is ``paused`` or ``draining``, ``held_by`` whom;
     ``stop`` who wants it stopped at once. ``paused`` says why its flow ended before its
     end, ``ended`` why it ended; ``excused`` are the trials that had failed when a person
-    last resumed it.
+    last resumed it. ``suggested`` are the candidates of persons that are still to be
+    made, by id, the oldest first; ``bounds`` what the planner said is left to be gained.
     """
 
     trials: Mapping[str, Trial] = field(default_factory=dict)
@@ -176,6 +197,8 @@ class Progress:
     paused: str = ""
     ended: str = ""
     good: bool = False
+    suggested: Mapping[str, Suggestion] = field(default_factory=dict)
+    bounds: Bounds = ()
     seq: int = 0
 
     @property
@@ -204,13 +227,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a campaign may spend, how many trials go at once, which stations have twins."""
+    """What a campaign may spend, how many trials go at once, when it stops; the twins."""
 
     trials: int
     in_flight: int
     substrates: int
     failures_in_a_row: int = 3
     twins: Mapping[str, str] = field(default_factory=dict)
+    stop: StopRule | None = None
 
     def stuck(self, progress: Progress) -> list[str]:
         """Return the stations out of service whose work no twin can take over."""
@@ -229,6 +253,7 @@ def rules_of(campaign: Campaign, started: Mapping[str, Any]) -> Rules:
         in_flight=campaign.in_flight,
         substrates=len(lab.substrates),
         twins={name: lab.stations[name].twin for name in lab.twins},
+        stop=campaign.stop,
     )
 
 
@@ -237,6 +262,13 @@ class Propose:
     """Ask the planner for ``n`` candidates."""
 
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Begin a trial of a candidate that a person has suggested."""
+
+    suggestion: Suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,15 +285,16 @@ class Stop:
     resumable: bool = False
 
 
-def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
+def next_action(rules: Rules, progress: Progress) -> Propose | Make | Wait | Stop:
     """Return what a campaign does next.
 
-    A campaign stops when its trials are spent, when the rack has no bare substrate
-    left, or when ``failures_in_a_row`` trials failed one after the other: then the
-    lab is broken and not the recipes. It does not end while a person is asked what
-    happened to a sample. It drains, that is, ends what it has begun and
-    can be resumed, when a person wants it to or when a station without a twin has
-    reported a fault.
+    What a person has suggested is made before the planner is asked. A campaign stops
+    when its trials are spent, when the rack has no bare substrate left, when the planner
+    has said often enough that little is left to be gained, or when
+    ``failures_in_a_row`` trials failed one after the other: then the lab is broken and
+    not the recipes. It does not end while a person is asked what happened to a sample.
+    It drains, that is, ends what it has begun and can be resumed, when a person wants it
+    to or when a station without a twin has reported a fault.
     """
     begun, going = len(progress.trials), len(progress.in_flight)
     if progress.failures_in_a_row >= rules.failures_in_a_row:
@@ -277,13 +310,30 @@ def next_action(rules: Rules, progress: Progress) -> Propose | Wait | Stop:
         rules.in_flight - going,
         rules.substrates - len(progress.used),
     )
-    if room > 0:
+    if room > 0 and progress.suggested:
+        return Make(next(iter(progress.suggested.values())))
+    enough = rules.stop.reason(progress.bounds) if rules.stop else ""
+    if room > 0 and not enough:
         return Propose(room)
     if going or progress.questions:  # also of a sample that was only put away
         return Wait()
     if begun >= rules.trials:
         return Stop(f"all {rules.trials} trials are made", good=True)
+    if enough:
+        return Stop(enough, good=True)
     return Stop("the rack has no bare substrate left", good=True)
+
+
+def told(progress: Progress) -> dict[str, tuple[str, ...]]:
+    """Return what a planner is told now: the trials of each kind, in their order."""
+    trials = progress.trials.values()
+    return {
+        "observed": tuple(one.id for one in trials if one.observation),
+        "pending": tuple(one.id for one in trials if one.in_flight),
+        "failed": tuple(
+            one.id for one in trials if not one.in_flight and not one.observation
+        ),
+    }
 
 
 def draining(rules: Rules, progress: Progress) -> str:

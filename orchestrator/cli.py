@@ -33,6 +33,7 @@ from orchestrator.operator_commands import (
     inbox,
     pause,
     subject_of,
+    suggest,
 )
 from orchestrator.person import me
 
@@ -167,7 +168,7 @@ def status(
 ) -> None:
     """Print how a campaign stands (the latest, unless one is named)."""
     from orchestrator import control
-    from orchestrator.display import trials_table, waiting
+    from orchestrator.display import best_word, trials_table, waiting
 
     name, configured, progress, _ = _open(campaign, data)
     cut = "its process is gone; polyloop resume goes on with it"
@@ -176,9 +177,10 @@ def status(
     console.print(f"[bold]{name}[/bold]: {len(progress.trials)} trials; {state}")
     for station, out in progress.out.items():
         console.print(f"station {station} is out of service: {out.reason}")
-    for line in waiting(progress, name):
+    for line in waiting(progress, name, configured.space):
         console.print(line, soft_wrap=True)
-    console.print(trials_table(progress, configured.space, configured.objectives))
+    console.print(trials_table(progress, configured))
+    console.print(best_word(progress, configured), soft_wrap=True)
 
 
 @app.command()
@@ -277,9 +279,14 @@ def propose(
     problem = read_problem(path)
     told = read_told(observed, problem)
     seed = problem.seed if seed is None else seed
-    objectives = [problem.objective]
-    planner = BayesPlanner(problem.space, objectives, seed, problem.initial)
     try:
+        planner = BayesPlanner(
+            problem.space,
+            problem.objectives,
+            seed,
+            problem.initial,
+            limits=problem.limits,
+        )
         proposal = planner.propose(
             n, observed=told.observed, pending=told.pending, failed=told.failed
         )
@@ -291,7 +298,7 @@ def propose(
         typer.echo(proposal.card["fallback"], err=True)
 
 
-for command in (analyse, pause, drain, discard, inbox, answer, estop, clear):
+for command in (analyse, pause, drain, discard, suggest, inbox, answer, estop, clear):
     app.command()(command)
 
 
@@ -311,15 +318,12 @@ def _open(
 
 def _summary(name: str, data: Path) -> None:
     """Print what a campaign came to: best recipe, where the data is, the report."""
-    from orchestrator.display import best, best_table
+    from orchestrator.display import best_table
     from orchestrator.reporting.report import write_report
 
     name, configured, progress, events = _open(name, data)
-    objective = configured.objectives[0]
-    top = best(progress, objective)
-    if top is not None:
-        console.print()
-        console.print(best_table(top, configured.space, objective))
+    console.print()
+    console.print(best_table(progress, configured), soft_wrap=True)
     ended = [trial for trial in progress.trials.values() if not trial.in_flight]
     failed = len(ended) - len(progress.observed)
     console.print(f"\n{len(progress.observed)} trials observed, {failed} failed")

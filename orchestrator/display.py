@@ -15,35 +15,52 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import units
-from orchestrator.campaign import Progress, Trial
+from orchestrator.best import best_trials, gain_left, none_yet
+from orchestrator.campaign import Progress, Trial, by_text
+from orchestrator.config.models import Campaign
 from orchestrator.launcher import View
 from orchestrator.recipes import parameter_texts
 from orchestrator.records import TrialStatus
 from orchestrator.replay import Difference, Replayed
 from orchestrator.versions import versions
-from planners.data import Objective
+from planners.data import Limit, Objective
 from planners.space import Space
 
+MARK = "*"
+"""Beside the best trials in a table."""
 
-def best(progress: Progress, objective: Objective) -> Trial | None:
-    """Return the trial with the best observed value of an objective, or None."""
-    sign = 1.0 if objective.direction == "maximise" else -1.0
-
-    def merit(trial: Trial) -> float:
-        estimates = trial.observation.estimates if trial.observation else {}
-        one = estimates.get(objective.name)
-        return float("-inf") if one is None else sign * one.value
-
-    found = max(progress.observed, key=merit, default=None)
-    return None if found is None or merit(found) == float("-inf") else found
+NAMED = 5
+"""So many of the best trials are named in a line, at most."""
 
 
-def value_text(trial: Trial, objective: Objective) -> str:
-    """Return an observed objective with its uncertainty and unit."""
-    if trial.observation is None or objective.name not in trial.observation.estimates:
+def value_text(trial: Trial, wanted: Objective | Limit) -> str:
+    """Return what was observed of an objective or limit, with uncertainty and unit."""
+    if trial.observation is None or wanted.name not in trial.observation.estimates:
         return "—"
-    one = trial.observation.estimates[objective.name]
-    return units.show(one.value, objective.unit, one.std)
+    one = trial.observation.estimates[wanted.name]
+    return units.show(one.value, wanted.unit, one.std)
+
+
+def recipe_text(trial: Trial, space: Space) -> str:
+    """Return the values of a candidate, and who suggested it if a person did."""
+    texts = [value for _, value in parameter_texts(trial.candidate, space)]
+    by = f"{by_text(trial.suggestion)}: " if trial.suggestion else ""
+    return f"{by}{', '.join(texts)}"
+
+
+def best_word(progress: Progress, campaign: Campaign) -> str:
+    """Return a line that says which trials are the best."""
+    best = best_trials(progress, campaign.objectives, campaign.limits)
+    if not best:
+        return f"best: {none_yet(progress, campaign.limits)}"
+    within = " within the limits" if campaign.limits else ""
+    if len(campaign.objectives) == 1:
+        value = value_text(best[0], campaign.objectives[0])
+        gain = gain_left(progress, campaign.objectives)
+        return f"best{within}: {value} ({best[0].id}){f'; {gain}' if gain else ''}"
+    names = ", ".join(trial.id for trial in best[:NAMED])
+    more = f" and {len(best) - NAMED} more" if len(best) > NAMED else ""
+    return f"best{within}, beaten by no other: {names}{more}"
 
 
 def seconds_text(seconds: float) -> str:
@@ -100,14 +117,11 @@ class Screen:
 
 
 def _line(trial: Trial, view: View) -> Text:
-    objective = view.campaign.objectives[0]
     text = Text(f"{trial.id}  ")
     if trial.status is TrialStatus.OBSERVED:
-        text.append(f"{value_text(trial, objective):>22}", "green")
-        recipe = ", ".join(
-            value for _, value in parameter_texts(trial.candidate, view.campaign.space)
-        )
-        text.append(f"   {recipe}", "dim")
+        for wanted in _wanted(view.campaign):
+            text.append(f"{value_text(trial, wanted):>22}", "green")
+        text.append(f"   {recipe_text(trial, view.campaign.space)}", "dim")
     else:
         reason = textwrap.shorten(trial.reason, 200, placeholder=" …")
         text.append(f"{trial.status}: {reason}", "red")
@@ -133,24 +147,23 @@ def _panel(view: View) -> RenderableType:
         else:
             sample = act.sample.rpartition("/")[2]
             stations.add_row(Text(name, "cyan"), sample, act.step, act.trial)
-    objective = view.campaign.objectives[0]
-    top = best(progress, objective)
-    best_text = (
-        "none yet" if top is None else f"{value_text(top, objective)} ({top.id})"
-    )
     head = Table.grid(padding=(0, 2))
     head.add_row(
         f"trial {len(ended)} of {view.trials}",
         ProgressBar(total=view.trials, completed=len(ended), width=30),
-        f"best so far {best_text}",
+        best_word(progress, view.campaign),
         f"time left {_left(view, len(ended))}",
     )
-    return Group(Text(), head, stations, *waiting(progress, view.id))
+    space = view.campaign.space
+    return Group(Text(), head, stations, *waiting(progress, view.id, space))
 
 
-def waiting(progress: Progress, campaign: str) -> list[Text]:
-    """Return what waits for a person, with the command that answers it."""
+def waiting(progress: Progress, campaign: str, space: Space) -> list[Text]:
+    """Return what waits to be made, and for a person with the command that answers it."""
     lines = []
+    for one in () if progress.good else progress.suggested.values():
+        texts = [value for _, value in parameter_texts(one.candidate, space)]
+        lines.append(Text(f"to be made, {by_text(one)}: {', '.join(texts)}", "cyan"))
     if progress.held:
         lines.append(
             Text(f"{progress.held}; polyloop resume {campaign} ends it", "yellow")
@@ -175,31 +188,58 @@ def _left(view: View, ended: int) -> str:
     return seconds_text(elapsed / ended * max(view.trials - ended, 0))
 
 
-def trials_table(
-    progress: Progress, space: Space, objectives: Sequence[Objective]
-) -> Table:
-    """Return all trials as a table: status, objectives, parameters."""
+def trials_table(progress: Progress, campaign: Campaign) -> Table:
+    """Return all trials as a table: status, objectives, limits, parameters.
+
+    The best are marked.
+    """
+    best = {
+        one.id for one in best_trials(progress, campaign.objectives, campaign.limits)
+    }
     table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("trial")
     table.add_column("status")
-    for objective in objectives:
-        table.add_column(objective.name, justify="right")
+    wanted = _wanted(campaign)
+    for one in wanted:
+        table.add_column(one.name.replace("_", " "), justify="right")
     table.add_column("recipe, or reason of the failure")
     for trial in progress.trials.values():
-        recipe = ", ".join(
-            value for _, value in parameter_texts(trial.candidate, space)
-        )
+        by = f"{by_text(trial.suggestion)}: " if trial.suggestion else ""
         table.add_row(
-            trial.id,
+            f"{trial.id} {MARK}" if trial.id in best else trial.id,
             trial.status.value,
-            *(value_text(trial, objective) for objective in objectives),
-            Text(trial.reason, "red") if trial.reason else recipe,
+            *(value_text(trial, one) for one in wanted),
+            Text(f"{by}{trial.reason}", "red")
+            if trial.reason
+            else Text(recipe_text(trial, campaign.space)),
         )
     return table
 
 
-def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
-    """Return the best recipe, each amount with its unit."""
+def _wanted(campaign: Campaign) -> list[Objective | Limit]:
+    """Return the objectives, and the limits on other quantities."""
+    names = [one.name for one in campaign.objectives]
+    limits = [one for one in campaign.limits if one.name not in names]
+    return [*campaign.objectives, *limits]
+
+
+def best_table(progress: Progress, campaign: Campaign) -> RenderableType:
+    """Return the best recipe, each amount with its unit; of several objectives, a line each."""
+    best = best_trials(progress, campaign.objectives, campaign.limits)
+    if len(campaign.objectives) == 1 and best:
+        return _recipe_table(best[0], campaign.space, campaign.objectives[0])
+    lines = [Text(best_word(progress, campaign), "bold green")]
+    for trial in best:
+        values = (
+            f"{one.name.replace('_', ' ')} {value_text(trial, one)}"
+            for one in _wanted(campaign)
+        )
+        line = Text(f"{trial.id}  {', '.join(values)}")
+        lines.append(line.append(f"   {recipe_text(trial, campaign.space)}", "dim"))
+    return Group(*lines)
+
+
+def _recipe_table(trial: Trial, space: Space, objective: Objective) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim")
     table.add_column()
@@ -207,6 +247,8 @@ def best_table(trial: Trial, space: Space, objective: Objective) -> Table:
         f"best {objective.name}", Text(value_text(trial, objective), "bold green")
     )
     table.add_row("trial, sample", f"{trial.id}, {trial.sample}")
+    if trial.suggestion is not None:
+        table.add_row("suggested", by_text(trial.suggestion))
     for one in trial.measurements:
         if one.believed and one.quantity != objective.name:
             text = units.show(one.value, one.unit, one.std)

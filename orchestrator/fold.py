@@ -15,10 +15,12 @@ from orchestrator.campaign import (
     Progress,
     Question,
     Stray,
+    Suggestion,
     Trial,
 )
 from orchestrator.ledger import Event
 from orchestrator.records import Measurement, MeasurementRule, Recipe, Step, TrialStatus
+from orchestrator.stopping import seen
 from planners.data import Candidate, Estimate, Observation
 
 
@@ -42,6 +44,7 @@ class _State:
         self.trials, self.acting = dict(now.trials), dict(now.acting)
         self.strays, self.questions = dict(now.strays), dict(now.questions)
         self.out, self.used = dict(now.out), set(now.used)
+        self.suggested = dict(now.suggested)
 
     def progress(self) -> Progress:
         return dataclasses.replace(
@@ -52,6 +55,7 @@ class _State:
             questions=self.questions,
             out=self.out,
             used=frozenset(self.used),
+            suggested=self.suggested,
         )
 
     def take(self, event: Event) -> None:
@@ -60,13 +64,39 @@ class _State:
             self._campaign(event)
         elif event.kind == "control":
             self._control(event.data)
-        elif event.kind == "candidate.proposed":
-            candidate = Candidate(event.data["candidate"])
-            initial = _is_initial(candidate, event.data.get("card") or {})
-            self.trials.setdefault(event.trial, Trial(event.trial, candidate, initial))
+        elif event.kind == "candidate.suggested":
+            self._suggested(event.data)
+        elif event.kind == "candidate.proposed" and event.trial not in self.trials:
+            self._proposed(event)
         trial = self.trials.get(event.trial)
         if trial is not None:
             self.trials[event.trial] = self._trial(trial, event)
+
+    def _suggested(self, data: Mapping[str, Any]) -> None:
+        """Queue a person's candidate; one that was queued before acts no second time."""
+        made = (one.suggestion.id for one in self.trials.values() if one.suggestion)
+        name = str(data["suggestion"])
+        if name not in self.suggested and name not in made:
+            candidate, who = Candidate(data["candidate"]), str(data["who"])
+            note = str(data.get("note", ""))
+            self.suggested[name] = Suggestion(name, candidate, who, note)
+
+    def _proposed(self, event: Event) -> None:
+        """Begin a trial, of the planner's candidate or of one that waits in the queue."""
+        data = event.data
+        candidate, card = Candidate(data["candidate"]), data.get("card") or {}
+        suggestion = None
+        if "suggestion" in data:
+            suggestion = self.suggested.pop(data["suggestion"], None)
+            if suggestion is None:  # its trial has begun already
+                return
+        else:
+            bounds = seen(self.now.bounds, int(data.get("proposal", 0)), card)
+            self.now = dataclasses.replace(self.now, bounds=bounds)
+        initial = _is_initial(candidate, card)
+        self.trials[event.trial] = Trial(
+            event.trial, candidate, initial, suggestion=suggestion
+        )
 
     def _campaign(self, event: Event) -> None:
         data, now = event.data, self.now
@@ -269,6 +299,7 @@ def _after(trial: Trial, event: Event) -> Trial:
                 recipe=trial.recipe,
                 acts=trial.acts,
                 restarts=trial.restarts + 1,
+                suggestion=trial.suggestion,
             )
         case "trial.started":
             return Trial(
@@ -282,6 +313,7 @@ def _after(trial: Trial, event: Event) -> Trial:
                 recipe=trial.recipe,
                 acts=trial.acts,
                 restarts=trial.restarts,
+                suggestion=trial.suggestion,
             )
         case "step.ran_on":
             step = trial.last_step

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -131,16 +131,8 @@ def begin(path: Path, options: Options, *, trials: int | None, seed: int | None)
                     }
                     for one in campaign.space.parameters
                 ],
-                "objectives": [
-                    {
-                        "name": one.name,
-                        "unit": one.unit,
-                        "direction": one.direction,
-                        "scale": one.scale,
-                        "target": one.target,
-                    }
-                    for one in campaign.objectives
-                ],
+                "objectives": [asdict(one) for one in campaign.objectives],
+                "limits": [asdict(one) for one in campaign.limits],
             },
         )
     finally:

@@ -2,19 +2,22 @@
 
 Pure but for `documents`, which fetches the documents of a run. A measurement that is
 not believed is made again once. Not believed twice, the trial has failed if an objective
-needs it; else it stays in the ledger with its doubts, and the trial goes on.
+or a limit needs it; else it stays in the ledger with its doubts, and the trial goes on.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from orchestrator import units
 from orchestrator.analysis.evaluate import evaluate, observe
 from orchestrator.campaign import Trial
 from orchestrator.errors import PolyloopError
 from orchestrator.records import Document, Measurement, MeasurementRule
-from planners.data import Objective, Observation
+from planners.data import Candidate, Limit, Objective, Observation
+from planners.space import Space
 
 REPEATS = 1
 """How often a measurement that is not believed is made again."""
@@ -50,6 +53,7 @@ def learn(
     step: str,
     objectives: Sequence[Objective],
     documents: Callable[[str], list[Document]],
+    limits: Sequence[Limit] = (),
 ) -> Iterator[Lesson]:
     """Yield what follows from ``step``, the last that was done in ``trial``.
 
@@ -63,13 +67,15 @@ def learn(
         What the planner wants to know.
     documents:
         Returns the documents of a run by its uid.
+    limits:
+        What must keep within bounds.
     """
     if trial.recipe is None:
         return
     known = {one.quantity: one for one in trial.measurements if one.believed}
     told = {(one.quantity, one.runs) for one in trial.measurements if one.runs}
     fresh: set[str] = set()
-    wanted = _needed(trial.recipe.measurements, objectives)
+    wanted = _needed(trial.recipe.measurements, (*objectives, *limits))
     for rule in trial.recipe.measurements:
         concerned = step in rule.runs.values() or fresh & rule.after
         runs_there = all(name in trial.runs for name in rule.runs.values())
@@ -97,17 +103,40 @@ def learn(
             return
     if trial.next_step is None:
         try:
-            yield observe(trial.candidate, objectives, known)
+            yield observe(trial.candidate, objectives, known, limits)
         except PolyloopError as error:
             yield Failed(str(error))
 
 
 def _needed(
-    rules: Sequence[MeasurementRule], objectives: Sequence[Objective]
+    rules: Sequence[MeasurementRule], wanted: Sequence[Objective | Limit]
 ) -> set[str]:
-    """Return the quantities that the objectives are, or that must be known for them."""
-    names = {one.name for one in objectives}
+    """Return the quantities that are wanted, or that must be known for them."""
+    names = {one.name for one in wanted}
     for rule in reversed(rules):  # what a rule starts from comes before it
         if rule.quantity in names:
             names |= rule.after
     return names
+
+
+def as_made(trial: Trial, space: Space) -> Trial:
+    """Return a trial whose candidate says what it really was, as far as that is known.
+
+    That is how long its timed steps lasted, and what a believed measurement with the
+    name of a parameter says. Kept within the bounds of the space, which a tolerance may
+    leave by a little. A parameter that does not count stays as it is.
+    """
+    values = dict(trial.candidate.values)
+    resting = space.resting(values)
+    measured = {one.quantity: one for one in trial.measurements if one.believed}
+    for real in space.reals:
+        if real.name in resting:
+            continue
+        if real.name in measured:
+            one = measured[real.name]
+            value = units.convert(one.value, one.unit, real.unit)
+            values[real.name] = min(max(value, real.low), real.high)
+        if real.name in trial.made:
+            seconds = units.convert(trial.made[real.name], "s", real.unit)
+            values[real.name] = min(max(seconds, real.low), real.high)
+    return dataclasses.replace(trial, candidate=Candidate(values))

@@ -10,9 +10,11 @@ of their commits, whoever writes: a reader of those ``after`` a number misses no
 kind                 data
 ==================== =============================================================
 campaign.started     name, configuration as read, seed, versions, bench (held by others),
-                     space, objectives
+                     space, objectives, limits
+candidate.suggested  suggestion (its id), candidate, id, who, via, note
 candidate.proposed   candidate, id, card, and the question: number of the proposal, n
-                     asked for, seed, observed, pending and failed trials
+                     asked for, seed, observed, pending and failed trials; or, of a
+                     person's candidate: by (person), suggestion, who, note
 trial.started        sample, home (the rack slot it was born in); again after a discard
 recipe.compiled      the whole recipe
 step.intended        action, step, operation, station, slot, sample, parameters

@@ -110,6 +110,44 @@ def answer(
     console.print(f"{question}: {text}, says {person}")
 
 
+def suggest(
+    campaign: Id,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PARAMETER=VALUE...", help='With units, e.g. dwell="60 s".'
+        ),
+    ] = None,
+    like: Annotated[
+        str, typer.Option(metavar="TRIAL", help="Takes all other values from a trial.")
+    ] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Also if it was made before.")
+    ] = False,
+    who: Who = "",
+    note: Note = "",
+    data: Data = DATA,
+) -> None:
+    """Have a candidate of your own made next; also while the campaign is stopped."""
+    from orchestrator import control, suggesting
+    from orchestrator.ledger import Ledger
+    from orchestrator.recipes import parameter_texts
+
+    ledger = Ledger.of(data)
+    name = ledger.find(campaign)
+    person = who or me()
+    candidate, configured = suggesting.suggest(
+        *(ledger, data, name, values or []),
+        who=person,
+        like=like,
+        again=again,
+        note=note,
+    )
+    when = "next" if control.is_running(data, name) else "when the campaign goes on"
+    recipe = ", ".join(text for _, text in parameter_texts(candidate, configured.space))
+    console.print(f"made {when}, says {person}: {recipe}", soft_wrap=True)
+
+
 def estop(who: Who = "", data: Data = DATA) -> None:
     """Put every instrument in its safe state, now; nothing acts until `polyloop clear`."""
     from orchestrator.station.announce import service_of, stop_everything

@@ -22,7 +22,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.campaign import Progress, Propose, Rules, next_action, rules_of
+from orchestrator.campaign import (
+    Progress,
+    Propose,
+    Rules,
+    next_action,
+    rules_of,
+    told,
+)
 from orchestrator.config.models import Campaign
 from orchestrator.fold import fold
 from orchestrator.lab import build_planner
@@ -115,20 +122,22 @@ def calls(events: Iterable[Event], campaign: Campaign) -> Iterator[Call]:
         if kind in ("campaign.started", "campaign.resumed"):
             seed = int(data.get("seed", seed))
             versions = data.get("versions", versions)
-        if kind == "candidate.proposed":
+        if kind == "candidate.proposed" and "suggestion" not in data:
             key = [data.get(name) for name in ("proposal", "n", "seed", *LISTS)]
             if key != last:
                 if call:
                     yield Call(**call)
                 number, last = number + 1, key
-                told = {name: tuple(data.get(name, ())) for name in LISTS}
+                lists = {name: tuple(data.get(name, ())) for name in LISTS}
                 call = {
                     "number": number,
                     "n": int(data.get("n", 0)),
                     "seed": int(data["seed"]),
                     "campaign_seed": seed,
-                    "told": told,
-                    "wanted": max((n for so, n in moments if so == told), default=None),
+                    "told": lists,
+                    "wanted": max(
+                        (n for so, n in moments if so == lists), default=None
+                    ),
                     "before": progress,
                     "answer": {},
                     "versions": versions,
@@ -139,7 +148,7 @@ def calls(events: Iterable[Event], campaign: Campaign) -> Iterator[Call]:
         if not kind.startswith(_IDLE):
             wanted = next_action(rules, progress)
             moments.append(
-                (_told(progress), wanted.n if isinstance(wanted, Propose) else 0)
+                (told(progress), wanted.n if isinstance(wanted, Propose) else 0)
             )
     if call:
         yield Call(**call)
@@ -155,18 +164,6 @@ def changed_files(started: Mapping[str, Any], data: Path, name: str) -> list[str
         if hashlib.sha256(content).hexdigest() != facts["sha256"]:
             changed.append(str(path))
     return changed
-
-
-def _told(progress: Progress) -> dict[str, tuple[str, ...]]:
-    """Return what a planner would be told now."""
-    trials = progress.trials.values()
-    return {
-        "observed": tuple(one.id for one in trials if one.observation),
-        "pending": tuple(one.id for one in trials if one.in_flight),
-        "failed": tuple(
-            one.id for one in trials if not one.in_flight and not one.observation
-        ),
-    }
 
 
 def _doubts(call: Call) -> Iterator[Difference]:

@@ -28,7 +28,7 @@ _EXAMPLES = {
     "mm": "20 mm", "uL": "150 uL", "s": "30 s", "degC": "120 degC", "rpm": "2000 rpm",
     "rpm/s": "1000 rpm/s", "mol/L": "0.5 mol/L", "mol/kg": "1 mol/kg",
     "mg": "20 mg", "percent": "20 percent", "g/L": "50 g/L", "A": "100 uA", "V": "10 V",
-    "nm": "550 nm", "mm/min": "6000 mm/min",
+    "nm": "550 nm", "mm/min": "6000 mm/min", "1": "80 percent",
 }  # fmt: skip
 
 _PRETTY = (("degC", "°C"), ("uL", "µL"), ("um", "µm"), ("uA", "µA"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from planners.data import Candidate, Objective, Observation, Proposal
+from planners.data import Candidate, Limit, Objective, Observation, Proposal
 from planners.question import (
     Asked,
     SpaceExhausted,
@@ -65,7 +65,7 @@ class RandomPlanner:
 
     Parameters
     ----------
-    space, objectives:
+    space, objectives, limits:
         Of the campaign.
     seed:
         Chooses the sequence.
@@ -79,9 +79,12 @@ class RandomPlanner:
         objectives: Sequence[Objective],
         seed: int,
         initial: int = 0,
+        *,
+        limits: Sequence[Limit] = (),
     ) -> None:
         self.space = space
         self.objectives = tuple(objectives)
+        self.limits = tuple(limits)
         self.seed = seed
 
     def propose(
@@ -93,7 +96,7 @@ class RandomPlanner:
         failed: Sequence[Candidate] = (),
     ) -> Proposal:
         """Return ``n`` candidates to make next (see `planners.protocol.Planner`)."""
-        check_question(n, observed, self.space, self.objectives)
+        check_question(n, observed, self.space, self.objectives, self.limits)
         asked = all_asked(observed, pending, failed)
         told = len(observed) + len(pending) + len(failed)
         rng = np.random.default_rng(call_seed(self.seed, told))

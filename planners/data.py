@@ -44,7 +44,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a planner learns from one trial: the candidate as made, an estimate each."""
+    """What a planner learns from one trial: the candidate as made, and what it is like.
+
+    ``estimates`` has an entry for every objective and for the quantity of every limit.
+    """
 
     candidate: Candidate
     estimates: Mapping[str, Estimate]

@@ -10,7 +10,7 @@ from orchestrator.analysis.readings import AnalysisError
 from orchestrator.errors import PolyloopError
 from orchestrator.records import Document, Measurement, MeasurementRule
 from orchestrator.units import UnitError, convert
-from planners.data import Candidate, Estimate, Objective, Observation
+from planners.data import Candidate, Estimate, Limit, Objective, Observation
 
 Analysis = Callable[
     [Mapping[str, list[Document]], Mapping[str, Measurement]], Measurement
@@ -72,8 +72,11 @@ def observe(
     candidate: Candidate,
     objectives: Sequence[Objective],
     measurements: Mapping[str, Measurement],
+    limits: Sequence[Limit] = (),
 ) -> Observation:
-    """Return what the planner learns: an estimate for each objective, in its unit.
+    """Return what the planner learns: an estimate for each objective and limit.
+
+    Each is in the unit of its objective or limit.
 
     Parameters
     ----------
@@ -83,35 +86,41 @@ def observe(
         What the planner wants to know; each is measured under its own name.
     measurements:
         What was measured, by quantity.
+    limits:
+        What must keep within bounds; each is measured under its own name.
 
     Raises
     ------
     NotBelieved
-        If an objective was not measured, or its measurement is not believed.
+        If an objective or a limited quantity was not measured, or its measurement is
+        not believed.
     """
-    estimates = {}
-    for objective in objectives:
-        measured = measurements.get(objective.name)
-        if measured is None:
-            raise NotBelieved(f"{objective.name}: was not measured")
-        if not measured.believed:
-            why = "; ".join(measured.doubts) or "no reason given"
-            raise NotBelieved(f"{objective.name}: is not believed: {why}")
-        if objective.scale == "log" and not measured.value > 0.0:
-            raise NotBelieved(
-                f"{objective.name}: {measured.value:g} {measured.unit} is not above 0, "
-                f"and the objective is on a log scale"
-            )
-        try:
-            value, above = (
-                convert(one, measured.unit, objective.unit)
-                for one in (measured.value, measured.value + measured.std)
-            )
-        except UnitError as error:
-            raise NotBelieved(f"{objective.name}: {error}") from error
-        std = measured.std if measured.unit == objective.unit else abs(above - value)
-        estimates[objective.name] = Estimate(value, std)
+    wanted: list[Objective | Limit] = [*objectives, *limits]
+    estimates = {one.name: _estimate(one, measurements.get(one.name)) for one in wanted}
     return Observation(candidate, estimates)
+
+
+def _estimate(wanted: Objective | Limit, measured: Measurement | None) -> Estimate:
+    if measured is None:
+        raise NotBelieved(f"{wanted.name}: was not measured")
+    if not measured.believed:
+        why = "; ".join(measured.doubts) or "no reason given"
+        raise NotBelieved(f"{wanted.name}: is not believed: {why}")
+    log = isinstance(wanted, Objective) and wanted.scale == "log"
+    if log and not measured.value > 0.0:
+        raise NotBelieved(
+            f"{wanted.name}: {measured.value:g} {measured.unit} is not above 0, "
+            f"and the objective is on a log scale"
+        )
+    try:
+        value, above = (
+            convert(one, measured.unit, wanted.unit)
+            for one in (measured.value, measured.value + measured.std)
+        )
+    except UnitError as error:
+        raise NotBelieved(f"{wanted.name}: {error}") from error
+    std = measured.std if measured.unit == wanted.unit else abs(above - value)
+    return Estimate(value, std)
 
 
 def _named(given: Mapping[str, T], name: str, kind: str) -> T:

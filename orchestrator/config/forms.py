@@ -398,6 +398,26 @@ class ObjectiveForm(Form):
     target: QuantityText | None = None
 
 
+class BoundsForm(Form):
+    """What a measured quantity must keep within."""
+
+    at_least: QuantityText | None = None
+    at_most: QuantityText | None = None
+
+    @model_validator(mode="after")
+    def _a_bound(self) -> BoundsForm:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("write at_least, at_most or both")
+        return self
+
+
+class StopForm(Form):
+    """How little may be left to be gained when a campaign ends before its budget."""
+
+    regret_below: QuantityText
+    proposals: Annotated[int, Field(ge=1, le=20)] = 3
+
+
 class PlannerForm(Form):
     """Who proposes: its name, the trials of its initial design, its seed."""
 
@@ -421,8 +441,10 @@ class CampaignForm(Form):
     space: Annotated[dict[Name, ParameterForm], Field(min_length=1)]
     rules: Rules = []
     objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
+    limits: dict[Name, BoundsForm] = {}
     planner: PlannerForm
     budget: BudgetForm
+    stop: StopForm | None = None
     in_flight: Count = 1
     when_unanswered: Literal["ask", "discard"] = "ask"
     without_prefect: Literal["go_on", "drain"] = "go_on"

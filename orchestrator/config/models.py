@@ -16,6 +16,8 @@ from orchestrator import units
 from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import Refused
 from orchestrator.records import MeasurementRule, WhenUnanswered, WithoutPrefect
+from orchestrator.stopping import StopRule
+from planners import data
 from planners.data import Objective
 from planners.space import Space
 
@@ -259,6 +261,8 @@ class Campaign:
     planner: PlannerChoice
     budget: Budget
     in_flight: int
+    limits: tuple[data.Limit, ...] = ()
+    stop: StopRule | None = None
     when_unanswered: WhenUnanswered = WhenUnanswered.ASK
     without_prefect: WithoutPrefect = WithoutPrefect.GO_ON
     refused: Mapping[str, str] = field(default_factory=dict)

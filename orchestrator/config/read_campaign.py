@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,16 +18,17 @@ from orchestrator.config.models import (
     Reference,
     Station,
 )
+from orchestrator.config.read_goals import read_goals
 from orchestrator.config.read_lab import load_lab
 from orchestrator.config.read_recipe import read_recipe
 from orchestrator.config.read_rules import read_rules, ruled, without
 from orchestrator.config.read_safety import Safe, hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
-from orchestrator.lab import ANALYSES, PLANNERS, recipe_keys
+from orchestrator.lab import PLANNERS, recipe_keys
 from orchestrator.recipes import compile_recipe, liquids_used
 from orchestrator.records import WhenUnanswered, WithoutPrefect
-from planners.data import Candidate, Objective
+from planners.data import Candidate
 from planners.space import Caps, Choice, Molecule, Parameter, Real, Space, SpaceError
 
 _STOCK = re.compile(r"stock of ([A-Za-z][A-Za-z0-9_]*)")
@@ -68,13 +68,16 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
         rule = f"no such planner: {near(form.planner.name, PLANNERS)}"
         raise source.refusal(("planner", "name"), form.planner.name, rule)
     space, safe = _space(source, form, recipe, lab)
+    goals = read_goals(source, form, recipe)
     campaign = Campaign(
         name=form.campaign,
         source=source,
         lab=lab,
         recipe=recipe,
         space=space,
-        objectives=tuple(_objectives(source, form, recipe)),
+        objectives=goals.objectives,
+        limits=goals.limits,
+        stop=goals.stop,
         planner=PlannerChoice(
             form.planner.name, form.planner.initial, form.planner.seed
         ),
@@ -294,29 +297,6 @@ def _caps(
     return Caps(match[1], highs)
 
 
-def _objectives(
-    source: Source, form: CampaignForm, recipe: RecipeTemplate
-) -> Iterator[Objective]:
-    measured = {rule.quantity: rule.analysis for rule in recipe.measurements}
-    for name, one in form.objectives.items():
-        where: Where = ("objectives", name)
-        if name not in measured:
-            rule = f"the recipe does not measure it: {near(name, measured)}"
-            raise source.refusal(where, name, rule)
-        unit = ANALYSES[measured[name]].unit
-        try:
-            known = one.unit == unit or units.same_kind(one.unit, unit)
-        except units.UnitError as error:
-            raise source.refusal((*where, "unit"), one.unit, str(error)) from None
-        if not known:
-            rule = f"the recipe measures it in {unit}"
-            raise source.refusal((*where, "unit"), one.unit, rule)
-        target = None
-        if one.target is not None:
-            target = _bound(source, (*where, "target"), one.target, one.unit)
-        yield Objective(name, one.unit, one.direction, one.scale, target)
-
-
 def _check_corners(campaign: Campaign) -> dict[str, float]:
     """Compile the corners of the space; return the most a trial takes, in uL."""
     most: dict[str, float] = {}
@@ -353,6 +333,3 @@ def _check_stock(campaign: Campaign, most: Mapping[str, float]) -> None:
     if campaign.in_flight > len(slots):
         rule = f"the recipe has {len(slots)} slots for samples: {', '.join(slots)}"
         raise source.refusal(("in_flight",), campaign.in_flight, rule)
-    for one, other in itertools.pairwise(campaign.objectives):
-        place = source.place("objectives", other.name)
-        raise ConfigError(f"{place}: {one.name} is there already — write one objective")

@@ -1,8 +1,9 @@
 """A search space and what was observed in it, from files, with no lab.
 
 SPACE.yaml says what may be varied, as a campaign does, but with molecules of its own;
-OBSERVED.csv has a column for each parameter and the objective, its unit in brackets. A
-row without a value is pending; the word ``failed`` is a value too.
+OBSERVED.csv has a column for each parameter, each objective and each limited quantity, its
+unit in brackets. A row has all of those values, or none and is pending; the word ``failed``
+is a value too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
 from orchestrator import units
+from orchestrator.cards import of_objective
 from orchestrator.config.forms import (
+    BoundsForm,
     ChoiceForm,
     Form,
     Name,
@@ -28,12 +31,14 @@ from orchestrator.config.forms import (
     Text,
     kind_of,
 )
+from orchestrator.config.read_goals import read_limits
 from orchestrator.config.read_rules import read_rules, ruled
 from orchestrator.config.strict_yaml import Source, near, read, shown
 from orchestrator.errors import ConfigError
 from planners.data import (
     Candidate,
     Estimate,
+    Limit,
     Objective,
     Observation,
     Proposal,
@@ -63,7 +68,8 @@ class SpaceForm(Form):
 
     space: Annotated[dict[Name, VariedForm], Field(min_length=1)]
     rules: Rules = Field(default_factory=list)
-    objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1, max_length=1)]
+    objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
+    limits: dict[Name, BoundsForm] = Field(default_factory=dict)
     initial: Annotated[int, Field(ge=0, le=1000)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     pool: Text | None = None
@@ -74,9 +80,16 @@ class Problem:
     """What a planner is made for."""
 
     space: Space
-    objective: Objective
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...]
     initial: int
     seed: int
+
+    @property
+    def measured(self) -> dict[str, str]:
+        """What is measured, with its unit: every objective and limited quantity."""
+        every: list[Objective | Limit] = [*self.objectives, *self.limits]
+        return {one.name: one.unit for one in every}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +111,15 @@ def read_problem(path: Path) -> Problem:
     """
     source = read(path)
     form = source.fill(SpaceForm)
-    ((name, goal),) = form.objectives.items()
-    objective = Objective(name, goal.unit, goal.direction, goal.scale)
+    objectives = tuple(
+        Objective(name, goal.unit, goal.direction, goal.scale)
+        for name, goal in form.objectives.items()
+    )
+    limits = tuple(read_limits(source, form.limits, objectives, _unit_of))
+    names = ({one.name for one in objectives} | set(form.limits)) & set(form.space)
+    for name in sorted(names):
+        place = source.place("space", name)
+        raise ConfigError(f"{place}: is measured — give what is varied another name")
     try:
         parameters = tuple(_parameter(source, n, one) for n, one in form.space.items())
         space = Space(parameters)
@@ -109,7 +129,12 @@ def read_problem(path: Path) -> Problem:
     if form.pool is not None:
         pool = _pool(path.parent / form.pool, space)
         space = Space(parameters, pool, space.rules)
-    return Problem(space, objective, form.initial, form.seed)
+    return Problem(space, objectives, limits, form.initial, form.seed)
+
+
+def _unit_of(_: str, form: BoundsForm) -> str:
+    """Return the unit that the first bound of a limit is written in."""
+    return (form.at_least or form.at_most or "").partition(" ")[2].strip()
 
 
 def _parameter(source: Source, name: str, form: object) -> Parameter:
@@ -175,31 +200,43 @@ def read_told(path: Path, problem: Problem) -> Told:
     Raises
     ------
     ConfigError
-        If a row has no place in the space, or a value is not a finite number.
+        If a row has no place in the space, has some values and lacks others, or a value
+        is not a finite number.
     """
-    space, objective = problem.space, problem.objective
+    space = problem.space
     heads = {p.name: _head(p.name, getattr(p, "unit", "")) for p in space.parameters}
-    value, std = (
-        _head(name, objective.unit)
-        for name in (objective.name, f"{objective.name} std")
-    )
+    columns = {name: _head(name, unit) for name, unit in problem.measured.items()}
     observed, pending, failed = [], [], []
-    for place, row in _rows(path, {*heads.values(), value}):
+    for place, row in _rows(path, {*heads.values(), *columns.values()}):
         candidate = _candidate(place, row, heads, space)
-        text = row[value].strip()
-        if not text:
+        texts = {head: row[head].strip() for head in columns.values()}
+        said = {text for text in texts.values() if text}
+        lacking = [head for head, text in texts.items() if text in ("", FAILED)]
+        if not said:
             pending.append(candidate)
-        elif text == FAILED:
+        elif said == {FAILED}:
             failed.append(candidate)
+        elif lacking:
+            rule = "a row has every value, or none"
+            raise ConfigError(f"{place}: {lacking[0]}: {texts[lacking[0]]} — {rule}")
         else:
-            number = _number(f"{place}: {value}", text)
-            if objective.scale == "log" and number <= 0:
-                rule = "must be above 0 on a log scale"
-                raise ConfigError(f"{place}: {value}: {text} — {rule}")
-            known = _number(f"{place}: {std}", row.get(std) or "0")
-            estimates = {objective.name: Estimate(number, known)}
+            estimates = {name: _estimate(place, row, name, problem) for name in columns}
             observed.append(Observation(candidate, estimates))
     return Told(tuple(observed), tuple(pending), tuple(failed))
+
+
+def _estimate(
+    place: str, row: Mapping[str, str], name: str, problem: Problem
+) -> Estimate:
+    """Return the value of a row, with the uncertainty that its own column may give."""
+    unit = problem.measured[name]
+    value, std = _head(name, unit), _head(f"{name} std", unit)
+    number = _number(f"{place}: {value}", row[value])
+    logs = [one.name for one in problem.objectives if one.scale == "log"]
+    if name in logs and number <= 0:
+        rule = "must be above 0 on a log scale"
+        raise ConfigError(f"{place}: {value}: {row[value]} — {rule}")
+    return Estimate(number, _number(f"{place}: {std}", row.get(std) or "0"))
 
 
 def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
@@ -207,21 +244,29 @@ def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
 
     The interval is that which is to hold nine in ten next measurements.
     """
-    space, objective = problem.space, problem.objective
+    space = problem.space
     heads = [_head(p.name, getattr(p, "unit", "")) for p in space.parameters]
-    log = objective.scale == "log"
-    goal = _head(objective.name, objective.unit)
-    ends = [f"{goal} {what}" for what in ("expected", "5 %", "95 %")]
+    ends = [
+        f"{_head(one.name, one.unit)} {what}"
+        for one in problem.objectives
+        for what in ("expected", "5 %", "95 %")
+    ]
     yield _line([*heads, *ends, "reason"])
     cards = proposal.card["candidates"]
     for candidate, card in zip(proposal.candidates, cards, strict=True):
-        found = (
-            [card["predicted"], *card["predicted_90"]] if "predicted" in card else []
-        )
-        expected = [f"{10.0**one if log else one:.4g}" for one in found] or [""] * 3
+        expected = [cell for one in problem.objectives for cell in _expected(one, card)]
         values = [candidate.values[p.name] for p in space.parameters]
         cells = [one if isinstance(one, str) else f"{one:.9g}" for one in values]
         yield _line([*cells, *expected, card["reason"]])
+
+
+def _expected(objective: Objective, card: Mapping[str, Any]) -> list[str]:
+    """Return what is expected of an objective, and the ends of the interval."""
+    card = of_objective(card, objective.name)
+    if "predicted" not in card:
+        return [""] * 3
+    log, found = objective.scale == "log", (card["predicted"], *card["predicted_90"])
+    return [f"{10.0**one if log else one:.4g}" for one in found]
 
 
 def _line(cells: list[str]) -> str:

@@ -25,7 +25,7 @@ from orchestrator.campaign import Progress
 from orchestrator.flows.client import impatient_client
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, outline
-from orchestrator.reporting.report import best_so_far_png, trials_markdown
+from orchestrator.reporting.report import best_so_far_pngs, trials_markdown
 
 log = logging.getLogger(__name__)
 
@@ -124,10 +124,12 @@ class Board:
 def drawings(history: History, *, final: bool) -> Iterator[tuple[str, str, str]]:
     """Yield key, title and markdown of what there is to see of a campaign."""
     progress = history.progress
-    picture = base64.b64encode(best_so_far_png(history)).decode()
     # An image in markdown renders well; an image artifact with a data-URI prints the
     # URI over the page.
-    plot = f"![best so far](data:image/png;base64,{picture})"
+    plot = "\n\n".join(
+        f"![best so far](data:image/png;base64,{base64.b64encode(picture).decode()})"
+        for picture in best_so_far_pngs(history)
+    )
     count = len(progress.observed)
     flying = ", ".join(f"{one.id} ({one.at})" for one in progress.in_flight) or "none"
     headline = f"{count} of {len(progress.trials)} trials observed; in flight: {flying}"

@@ -6,7 +6,6 @@ answers are events, and the loop follows them within `TICK`.
 
 from __future__ import annotations
 
-import dataclasses
 import queue
 import time
 from dataclasses import asdict
@@ -17,15 +16,17 @@ from prefect import get_run_logger
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote
 
-from orchestrator import units
 from orchestrator.campaign import (
+    Make,
     Progress,
     Propose,
     Stop,
     Trial,
+    Wait,
     draining,
     next_action,
     rules_of,
+    told,
 )
 from orchestrator.chemical_gate import check_steps
 from orchestrator.dispatch import Floor, Ready, Twin, ready
@@ -37,7 +38,7 @@ from orchestrator.flows.counter import Counter, waits_for_prefect
 from orchestrator.flows.story import line_of
 from orchestrator.flows.watch import Heartbeat, overruns
 from orchestrator.fold import fold
-from orchestrator.learning import Failed, Learned, Repeated, learn
+from orchestrator.learning import Failed, Learned, Repeated, as_made, learn
 from orchestrator.ledger import Event, Ledger
 from orchestrator.recipes import compile_recipe
 from orchestrator.records import Recipe
@@ -45,7 +46,6 @@ from orchestrator.recovery import RESTARTS, Entry, Settlement, recover
 from orchestrator.station.acts import ActRecord, ActState
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Proposal
-from planners.space import Space
 
 PATIENCE = 30.0
 """Real seconds that the end of a campaign waits for its last picture in Prefect."""
@@ -136,7 +136,7 @@ class Loop:
         self._catch_up()
         while True:
             self._follow_persons()
-            wanted = next_action(self.rules, self.progress)
+            wanted = self._next()
             if isinstance(wanted, Propose) and not self._asking:
                 self._ask(wanted.n)
             for act in ready(self.progress, self.floor):
@@ -325,49 +325,54 @@ class Loop:
             self._asking = False
             self._start_trials(answer)
 
+    def _next(self) -> Propose | Wait | Stop:
+        """Return what comes next, once all is begun that persons want made first.
+
+        While the planner is being asked, the room is promised to its answer.
+        """
+        while isinstance(wanted := next_action(self.rules, self.progress), Make):
+            if self._asking:
+                return Wait()
+            one = wanted.suggestion
+            origin = {"suggestion": one.id, "by": "person", "who": one.who}
+            self._begin_trial(one.candidate, {**origin, "note": one.note, "card": {}})
+        return wanted
+
     def _ask(self, n: int) -> None:
         """Ask the planner; its answer is taken when it is there."""
         self._asking = True
-        trials = self.progress.trials.values()
-        observed = [trial for trial in trials if trial.observation]
-        pending = self.progress.in_flight
-        failed = [t for t in trials if not t.in_flight and not t.observation]
+        trials, lists = self.progress.trials, told(self.progress)
         self._proposals += 1
         self._question = {
             "proposal": self._proposals,
             "n": n,
             "seed": self.seed,
-            "observed": [trial.id for trial in observed],
-            "pending": [trial.id for trial in pending],
-            "failed": [trial.id for trial in failed],
+            **{name: list(names) for name, names in lists.items()},
         }
         future = tasks.propose.submit(
             self.config,
             self.seed,
             n,
             # Quoted: Prefect would look for tasks in every number of every observation.
-            quote([trial.observation for trial in observed if trial.observation]),
-            quote([trial.candidate for trial in pending]),
-            quote([trial.candidate for trial in failed]),
+            quote([o for one in lists["observed"] if (o := trials[one].observation)]),
+            quote([trials[one].candidate for one in lists["pending"]]),
+            quote([trials[one].candidate for one in lists["failed"]]),
         )
         future.add_done_callback(partial(self._put, "propose", ""))
 
     def _start_trials(self, proposal: Proposal) -> None:
-        """Give each candidate a trial, a substrate and a recipe."""
+        """Begin a trial of each candidate of a proposal."""
         for candidate in proposal.candidates:
-            trial = f"t{len(self.progress.trials) + 1:03d}"
-            self._write(
-                "candidate.proposed",
-                trial=trial,
-                data={
-                    "candidate": dict(candidate.values),
-                    "id": candidate.id,
-                    "card": dict(proposal.card),
-                    **self._question,
-                },
-            )
-            self._start(trial)
-            self._compile(trial, candidate)
+            asked = {"card": dict(proposal.card), **self._question}
+            self._begin_trial(candidate, asked)
+
+    def _begin_trial(self, candidate: Candidate, origin: dict[str, Any]) -> None:
+        """Give a candidate a trial, a substrate and a recipe."""
+        trial = f"t{len(self.progress.trials) + 1:03d}"
+        made = {"candidate": dict(candidate.values), "id": candidate.id, **origin}
+        self._write("candidate.proposed", trial=trial, data=made)
+        self._start(trial)
+        self._compile(trial, candidate)
 
     def _start(self, trial: str) -> None:
         fresh = self._substrate()
@@ -449,7 +454,11 @@ class Loop:
         """Work out what the step just done allows, and write down what it says."""
         really = as_made(trial, self.campaign.space)
         for lesson in learn(
-            really, step, self.campaign.objectives, self.client.documents
+            really,
+            step,
+            self.campaign.objectives,
+            self.client.documents,
+            self.campaign.limits,
         ):
             match lesson:
                 case Learned(measurement):
@@ -486,26 +495,3 @@ class Loop:
         for entry in entries:
             kind, trial, data = entry
             self._write(kind, trial=trial, data=data)
-
-
-def as_made(trial: Trial, space: Space) -> Trial:
-    """Return a trial whose candidate says what it really was, as far as that is known.
-
-    That is how long its timed steps lasted, and what a believed measurement with the
-    name of a parameter says. Kept within the bounds of the space, which a tolerance may
-    leave by a little. A parameter that does not count stays as it is.
-    """
-    values = dict(trial.candidate.values)
-    resting = space.resting(values)
-    measured = {one.quantity: one for one in trial.measurements if one.believed}
-    for real in space.reals:
-        if real.name in resting:
-            continue
-        if real.name in measured:
-            one = measured[real.name]
-            value = units.convert(one.value, one.unit, real.unit)
-            values[real.name] = min(max(value, real.low), real.high)
-        if real.name in trial.made:
-            seconds = units.convert(trial.made[real.name], "s", real.unit)
-            values[real.name] = min(max(seconds, real.low), real.high)
-    return dataclasses.replace(trial, candidate=Candidate(values))

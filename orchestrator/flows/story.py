@@ -16,6 +16,13 @@ def line_of(event: Event, space: Space) -> str:
         case "candidate.proposed":
             texts = parameter_texts(Candidate(data["candidate"]), space)
             text = f"proposed: {', '.join(text for _, text in texts)}"
+            if "suggestion" in data:
+                text += f" (by {data['who']})"
+        case "candidate.suggested":
+            texts = parameter_texts(Candidate(data["candidate"]), space)
+            note = f": {data['note']}" if data.get("note") else ""
+            text = f"suggested by {data['who']} ({data['via']}){note}: "
+            text += ", ".join(text for _, text in texts)
         case "trial.started":
             text = f"started on {data['sample']}"
         case "step.failed":

@@ -24,6 +24,7 @@ from orchestrator.archive.documents import RunRecord
 from orchestrator.errors import Refused
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
+from planners.data import Limit
 
 SCHEMA = "polyloop.campaign/1"
 
@@ -65,6 +66,7 @@ def export(events: Sequence[Event], data: Path, to: Path) -> Path:
 def trial_rows(history: History) -> list[Row]:
     """Return one row a trial; the keys are the headers, each with its unit."""
     quantities = history.quantities()
+    best = {trial.id for trial in history.front()}
     rows = []
     for trial in history.trials:
         row: Row = {
@@ -72,6 +74,10 @@ def trial_rows(history: History) -> list[Row]:
             "status": trial.status.value,
             "sample": trial.sample,
             "candidate": trial.candidate.id,
+            "by": "person" if trial.suggestion else "planner",
+            "who": trial.suggestion.who if trial.suggestion else "",
+            "note": trial.suggestion.note if trial.suggestion else "",
+            "best": trial.id in best,
         }
         for one in history.parameters:
             row[_header(one.name, one.unit)] = trial.candidate.values.get(one.name)
@@ -80,10 +86,10 @@ def trial_rows(history: History) -> list[Row]:
             row[_header(name, unit)] = found.value if found else None
             row[_header(f"{name} std", unit)] = found.std if found else None
             row[f"{name} believed"] = found.believed if found else None
-        for objective in history.objectives:
-            guess = (
-                history.prediction(trial) if objective is history.objective else None
-            )
+        if history.limits:
+            row["within limits"] = history.within(trial) if trial.observation else None
+        for objective, alone in zip(history.objectives, history.each(), strict=True):
+            guess = alone.prediction(trial)
             header = _header(f"predicted {objective.name}", objective.unit)
             row[header] = guess[0] if guess else None
         row["reason of failure"] = trial.reason
@@ -222,6 +228,7 @@ def _write_json(events: Sequence[Event], data: Path, to: Path) -> None:
         "about": dict(_about(history)),
         "space": [asdict(one) for one in history.parameters],
         "objectives": [asdict(one) for one in history.objectives],
+        "limits": [asdict(one) for one in history.limits],
         "trials": trial_rows(history),
         "measurements": measurement_rows(history),
         "steps": step_rows(history),
@@ -244,10 +251,21 @@ def _about(history: History) -> list[tuple[str, Any]]:
         ("last event [UTC]", _moment(history.last)),
         ("ended", history.progress.ended or "not ended"),
         ("objectives", ", ".join(asked)),
+        ("limits", ", ".join(map(_limit_text, history.limits))),
+        ("best", "beaten by no other, within the limits"),
         ("std", "one standard uncertainty, in the unit of the value"),
         ("readings", "raw; from the catalog of runs, units from the event descriptors"),
         ("schema", SCHEMA),
     ]
+
+
+def _limit_text(limit: Limit) -> str:
+    ends = ((">=", limit.at_least), ("<=", limit.at_most))
+    return ", ".join(
+        f"{limit.name} {sign} {end:g} [{limit.unit}]"
+        for sign, end in ends
+        if end is not None
+    )
 
 
 def _headers(history: History, rows: Sequence[Row]) -> Iterable[str]:
@@ -260,6 +278,10 @@ def _headers(history: History, rows: Sequence[Row]) -> Iterable[str]:
         "status",
         "sample",
         "candidate",
+        "by",
+        "who",
+        "note",
+        "best",
         *axes,
         "reason of failure",
         "runs",

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.best import best_trials, ranked_trials
 from orchestrator.campaign import Progress, Trial
+from orchestrator.cards import of_objective
 from orchestrator.errors import Refused
 from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import Measurement
-from planners.data import Estimate, Objective
+from planners.data import Estimate, Limit, Objective
+from planners.front import within
 
 EDGE = 0.02
 """A value within this part of its range from a bound counts as being at the edge."""
@@ -75,6 +78,7 @@ class History:
     progress: Progress
     acts: tuple[Act, ...] = ()
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
 
     @property
     def name(self) -> str:
@@ -83,7 +87,7 @@ class History:
 
     @property
     def objective(self) -> Objective | None:
-        """The first objective, by which trials are ranked."""
+        """The first objective, which gives the order of the best."""
         return self.objectives[0] if self.objectives else None
 
     @property
@@ -105,16 +109,24 @@ class History:
         return one if one is not None and math.isfinite(one.value) else None
 
     def ranked(self) -> list[Trial]:
-        """Return the trials with a finite estimate, the best first."""
-        if self.objective is None:
+        """Return the trials within the limits, the best first (`best.ranked_trials`)."""
+        if not self.objectives:
             return []
-        sign = -1.0 if self.objective.direction == "maximise" else 1.0
-        found = [
-            (sign * one.value, number, trial)
-            for number, trial in enumerate(self.trials)
-            if (one := self.estimate(trial)) is not None
-        ]
-        return [trial for _, _, trial in sorted(found, key=lambda row: row[:2])]
+        return ranked_trials(self.progress, self.objectives, self.limits)
+
+    def front(self) -> list[Trial]:
+        """Return the trials that no other beats within the limits, the best first."""
+        if not self.objectives:
+            return []
+        return best_trials(self.progress, self.objectives, self.limits)
+
+    def within(self, trial: Trial) -> bool:
+        """Whether a trial was observed and keeps within the limits."""
+        return trial.observation is not None and within(trial.observation, self.limits)
+
+    def each(self) -> list[History]:
+        """Return the same campaign as if it had one of its objectives only, for each."""
+        return [dataclasses.replace(self, objectives=(one,)) for one in self.objectives]
 
     def quantities(self) -> dict[str, str]:
         """Return every measured quantity with its unit, in the order first seen."""
@@ -133,11 +145,13 @@ class History:
     def prediction(self, trial: Trial) -> tuple[float, float, float] | None:
         """Return what the surrogate expected of a trial before it was made.
 
-        Mean and the two ends of one standard deviation, in the objective's unit;
-        None for the initial design.
+        Mean and the two ends of one standard deviation, in the (first) objective's
+        unit; None for the initial design.
         """
-        for one in self.cards.get(trial.id, {}).get("candidates", ()):
-            if one.get("id") == trial.candidate.id and "predicted" in one:
+        name = self.objective.name if self.objective else ""
+        for candidate in self.cards.get(trial.id, {}).get("candidates", ()):
+            one = of_objective(candidate, name)
+            if candidate.get("id") == trial.candidate.id and "predicted" in one:
                 mean, std = float(one["predicted"]), float(one["predicted_std"])
                 ends = (mean, mean - std, mean + std)
                 if self.objective is not None and self.objective.scale == "log":
@@ -189,6 +203,7 @@ def outline(started: Event, progress: Progress) -> History:
         last=started.at,
         parameters=tuple(_parameter(one) for one in facts.get("space", ())),
         objectives=tuple(Objective(**one) for one in facts.get("objectives", ())),
+        limits=tuple(Limit(**one) for one in facts.get("limits", ())),
         progress=progress,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -20,6 +20,7 @@ from orchestrator import units
 from orchestrator.campaign import Trial
 from orchestrator.records import TrialStatus
 from orchestrator.reporting.history import History, Parameter
+from planners.data import Estimate
 
 INK, FAINT, RULE, ACCENT, FAILED = "#24292f", "#6b7280", "#d8dce2", "#0b6e78", "#b3261e"
 
@@ -72,31 +73,33 @@ def png(figure: Figure) -> bytes:
 
 
 def best_so_far(history: History) -> Figure:
-    """Observed objective and the best so far, against the trial number."""
-    figure, axes = _figure(7.4, 3.7)
+    """Observed objective and the best so far within the limits, against the trial number.
+
+    Hollow marks are beyond a limit.
+    """
+    figure, axes = new_figure(7.4, 3.7)
     objective = history.objective
     points = _points(history)
     numbers = {trial.id: number for number, trial in enumerate(history.trials, 1)}
     better = max if objective and objective.direction == "maximise" else min
-    for name, (colour, marker, trials) in _groups(history, [t for t, _ in points]):
-        ones = [(numbers[t.id], one) for t in trials if (one := history.estimate(t))]
-        if ones:
-            axes.errorbar(
-                [number for number, _ in ones], [one.value for _, one in ones],
-                yerr=_bars([one for _, one in ones]), fmt=marker, color=colour, ms=5.5,
-                mec="white", mew=0.6, lw=1, ls="", label=name, zorder=3,
-            )  # fmt: skip
+    estimates = {
+        trial.id: one for trial, _ in points if (one := history.estimate(trial))
+    }
+    places = {name: Estimate(numbers[name], 0.0) for name in estimates}
+    draw_trials(axes, history, places, estimates, history.within)
     if points:
         x: list[int] = []
         y: list[float] = []
         for trial, value in points:
-            x.append(numbers[trial.id])
-            y.append(better(value, y[-1]) if y else value)
-        x.append(max(len(numbers), x[-1]))
-        y.append(y[-1])
-        axes.step(
-            x, y, where="post", color=ACCENT, lw=1.6, zorder=2, label="best so far"
-        )
+            if history.within(trial):
+                x.append(numbers[trial.id])
+                y.append(better(value, y[-1]) if y else value)
+        if y:
+            x.append(max(len(numbers), x[-1]))
+            y.append(y[-1])
+            axes.step(
+                x, y, where="post", color=ACCENT, lw=1.6, zorder=2, label="best so far"
+            )
         target = objective.target if objective else None
         if objective and target is not None:
             axes.axhline(target, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=1)
@@ -110,7 +113,44 @@ def best_so_far(history: History) -> Figure:
     else:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
-        _say(axes, "nothing observed yet")
+        say(axes, "nothing observed yet")
+    trial_axis(axes, history)
+    axes.set_ylabel(axis_label(objective.name, objective.unit) if objective else "")
+    add_legend(figure, axes)
+    return figure
+
+
+def draw_trials(
+    axes: Axes,
+    history: History,
+    x: Mapping[str, Estimate],
+    y: Mapping[str, Estimate],
+    good: Callable[[Trial], bool],
+) -> None:
+    """Draw trials with their uncertainties, hollow where they are not ``good``."""
+    trials = [trial for trial in history.trials if trial.id in x]
+    for name, (colour, marker, own) in by_option(history, trials):
+        named = False
+        for filled in (True, False):
+            ones = [trial.id for trial in own if good(trial) is filled]
+            if not ones:
+                continue
+            a, b = ([of[one] for one in ones] for of in (x, y))
+            fill = {"mec": "white", "mew": 0.6} if filled else {"mfc": "white"}
+            axes.errorbar(
+                [one.value for one in a], [one.value for one in b],
+                xerr=error_bars(a) if any(one.std for one in a) else None,
+                yerr=error_bars(b), fmt=marker, color=colour, ms=5.5, lw=1, ls="",
+                label="_" if named else name, zorder=3, **fill,
+            )  # fmt: skip
+            named = True
+    if not all(map(good, trials)):
+        axes.plot([], [], "o", mec=FAINT, mfc="white", ms=5.5, label="beyond a limit")
+
+
+def trial_axis(axes: Axes, history: History) -> None:
+    """Make the x axis one of trials: the initial design shaded, crosses at failures."""
+    numbers = {trial.id: number for number, trial in enumerate(history.trials, 1)}
     lost = [
         numbers[trial.id]
         for trial in history.trials
@@ -121,7 +161,8 @@ def best_so_far(history: History) -> Figure:
             lost, [0.02] * len(lost), "x", color=FAILED, ms=6, mew=1.4, clip_on=False,
             transform=axes.get_xaxis_transform(), label="no value (failed)", zorder=4,
         )  # fmt: skip
-    initial = sum(trial.initial for trial in history.trials)
+    # A person's candidate may have been made in between.
+    initial = max((numbers[t.id] for t in history.trials if t.initial), default=0)
     if initial:
         axes.axvspan(0.4, initial + 0.5, color="#f1f3f5", zorder=0)
         axes.text(
@@ -131,9 +172,6 @@ def best_so_far(history: History) -> Figure:
     axes.set_xlim(0.4, max(len(numbers), 1) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("trial")
-    axes.set_ylabel(_label(objective.name, objective.unit) if objective else "")
-    _legend(figure, axes)
-    return figure
 
 
 def by_choice(history: History) -> Figure | None:
@@ -141,11 +179,11 @@ def by_choice(history: History) -> Figure | None:
     choice, objective, points = history.choice, history.objective, _points(history)
     if choice is None or objective is None or not points:
         return None
-    groups = _groups(history, [trial for trial, _ in points])
+    groups = by_option(history, [trial for trial, _ in points])
     sign = 1 if objective.direction == "maximise" else -1
     values = {trial.id: value for trial, value in points}
     groups.sort(key=lambda one: max(sign * values[t.id] for t in one[1][2]))
-    figure, axes = _figure(7.4, 0.9 + 0.3 * len(groups))
+    figure, axes = new_figure(7.4, 0.9 + 0.3 * len(groups))
     for row, (_, (colour, marker, trials)) in enumerate(groups):
         ones = [one for trial in trials if (one := history.estimate(trial))]
         gap = 0.36 / max(len(ones) - 1, 1)
@@ -153,7 +191,7 @@ def by_choice(history: History) -> Figure | None:
         axes.errorbar(
             [one.value for one in ones],
             [row + gap * (nth - middle) for nth in range(len(ones))],
-            xerr=_bars(ones), fmt=marker, color=colour, ms=5.5, mec="white", mew=0.6,
+            xerr=error_bars(ones), fmt=marker, color=colour, ms=5.5, mec="white", mew=0.6,
             lw=1, ls="",
         )  # fmt: skip
     axes.set_yticks(
@@ -162,52 +200,8 @@ def by_choice(history: History) -> Figure | None:
     )
     axes.set_ylim(-0.6, len(groups) - 0.4)
     _value_axis(axes, history, list(values.values()), of_y=False)
-    axes.set_xlabel(_label(objective.name, objective.unit))
+    axes.set_xlabel(axis_label(objective.name, objective.unit))
     axes.grid(visible=False, axis="y")
-    return figure
-
-
-def trade_off(history: History, x: str, y: str) -> Figure | None:
-    """One measured quantity against another, where little ``x`` and much ``y`` is good.
-
-    The line joins the films that no other film beats in both.
-    """
-    films = []
-    for trial in history.trials:
-        a, b = history.measured(trial, x), history.measured(trial, y)
-        if not (a and b and a.believed and b.believed):
-            continue
-        if a.value > 0 and math.isfinite(a.value) and math.isfinite(b.value):
-            films.append((trial, a, b))
-    if not films:
-        return None
-    figure, axes = _figure(7.4, 3.5)
-    at = {trial.id: (a, b) for trial, a, b in films}
-    groups = _groups(history, [trial for trial, _, _ in films])
-    for name, (colour, marker, trials) in groups:
-        axes.errorbar(
-            [at[t.id][0].value for t in trials], [at[t.id][1].value for t in trials],
-            xerr=_bars([at[t.id][0] for t in trials]),
-            yerr=_bars([at[t.id][1] for t in trials]),
-            fmt=marker, color=colour, ms=5.5, mec="white", mew=0.6, lw=1, label=name,
-        )  # fmt: skip
-    front = [
-        (a.value, b.value)
-        for _, a, b in films
-        if not any(
-            c.value <= a.value and d.value >= b.value and (c, d) != (a, b)
-            for _, c, d in films
-        )
-    ]
-    front.sort()
-    axes.step(
-        *zip(*front, strict=True), where="post", color=ACCENT, lw=1.4, zorder=1,
-        label="not beaten in both",
-    )  # fmt: skip
-    _log_axis(axes.xaxis, [a.value for _, a, _ in films])
-    axes.set_xlabel(_label(x, films[0][1].unit))
-    axes.set_ylabel(_label(y, films[0][2].unit))
-    _legend(figure, axes)
     return figure
 
 
@@ -222,27 +216,28 @@ def by_parameter(history: History) -> Figure | None:
     mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(7.4, 2.2 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    top = history.ranked()[0]
+    top = next(iter(history.ranked()), None)
     values = {trial.id: value for trial, value in points}
     for place, parameter in zip(grid.flat, axes_of, strict=False):
-        for _, (colour, marker, trials) in _groups(history, [t for t, _ in points]):
+        for _, (colour, marker, trials) in by_option(history, [t for t, _ in points]):
             place.plot(
                 [_number(trial, parameter) for trial in trials],
                 [values[trial.id] for trial in trials],
                 marker, color=colour, ms=4.5, mec="white", mew=0.5,
             )  # fmt: skip
-        place.plot(
-            _number(top, parameter), values[top.id], "o", ms=11, mfc="none",
-            mec=ACCENT, mew=1.4,
-        )  # fmt: skip
+        if top is not None:
+            place.plot(
+                _number(top, parameter), values[top.id], "o", ms=11, mfc="none",
+                mec=ACCENT, mew=1.4,
+            )  # fmt: skip
         _parameter_axis(place, parameter)
-        place.set_xlabel(_label(parameter.name, parameter.unit), fontsize=8)
+        place.set_xlabel(axis_label(parameter.name, parameter.unit), fontsize=8)
         place.tick_params(labelsize=7.5)
     for place in list(grid.flat)[len(axes_of) :]:
         place.set_visible(False)
     _value_axis(grid[0][0], history, list(values.values()))
     for row in grid:
-        row[0].set_ylabel(_label(objective.name, objective.unit), fontsize=8)
+        row[0].set_ylabel(axis_label(objective.name, objective.unit), fontsize=8)
     return figure
 
 
@@ -255,7 +250,7 @@ def predicted(history: History) -> Figure | None:
     ]
     if not found or history.objective is None:
         return None
-    figure, axes = _figure(4.6, 3.6)
+    figure, axes = new_figure(4.6, 3.6)
     for trial, (mean, low, high), one in found:
         colour, marker = _look(history, trial)
         axes.errorbar(
@@ -269,10 +264,10 @@ def predicted(history: History) -> Figure | None:
     _value_axis(axes, history, every)
     _value_axis(axes, history, every, of_y=False)
     axes.set_xlabel(
-        f"predicted {_label(history.objective.name, history.objective.unit)}"
+        f"predicted {axis_label(history.objective.name, history.objective.unit)}"
     )
     axes.set_ylabel(
-        f"measured {_label(history.objective.name, history.objective.unit)}"
+        f"measured {axis_label(history.objective.name, history.objective.unit)}"
     )
     return figure
 
@@ -290,7 +285,7 @@ def timeline(history: History) -> Figure | None:
     first = min(act.started for act in acts)
     span = max(act.ended for act in acts) - first
     size, unit = (3600.0, "h") if span > 3 * 3600 else (60.0, "min") if span > 180 else (1.0, "s")  # fmt: skip
-    figure, axes = _figure(7.4, 0.9 + 0.3 * len(stations))
+    figure, axes = new_figure(7.4, 0.9 + 0.3 * len(stations))
     order = {trial.id: number for number, trial in enumerate(history.trials)}
     for row, station in enumerate(stations):
         here = [act for act in acts if act.station == station]
@@ -316,7 +311,7 @@ def timeline(history: History) -> Figure | None:
     return figure
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     mpl.rcParams.update(STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
@@ -334,7 +329,7 @@ def _points(history: History) -> list[tuple[Trial, float]]:
 Group = tuple[str, tuple[str, str, list[Trial]]]
 
 
-def _groups(history: History, trials: Sequence[Trial]) -> list[Group]:
+def by_option(history: History, trials: Sequence[Trial]) -> list[Group]:
     """Return trials by option of the first choice: name, colour, marker, trials."""
     choice = history.choice
     if choice is None:
@@ -365,7 +360,7 @@ def _bar(value: float, std: float) -> list[list[float]]:
     return [[min(size, 0.95 * abs(value))], [size]]
 
 
-def _bars(measurements: Sequence[Any]) -> list[list[float]]:
+def error_bars(measurements: Sequence[Any]) -> list[list[float]]:
     each = [_bar(one.value, one.std) for one in measurements]
     return [[low[0] for low, _ in each], [high[0] for _, high in each]]
 
@@ -380,14 +375,14 @@ def _value_axis(
 ) -> None:
     """Make an axis of the objective logarithmic when its scale is."""
     if history.objective and history.objective.scale == "log" and min(values) > 0:
-        _log_axis(axes.yaxis if of_y else axes.xaxis, values)
+        log_axis(axes.yaxis if of_y else axes.xaxis, values)
 
 
 def _parameter_axis(axes: Axes, parameter: Parameter) -> None:
     if parameter.low is None or parameter.high is None:
         return
     if parameter.scale == "log" and parameter.low > 0:
-        _log_axis(axes.xaxis, [parameter.low, parameter.high])
+        log_axis(axes.xaxis, [parameter.low, parameter.high])
         margin = (parameter.high / parameter.low) ** 0.05
         axes.set_xlim(parameter.low / margin, parameter.high * margin)
     else:
@@ -396,7 +391,7 @@ def _parameter_axis(axes: Axes, parameter: Parameter) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def _log_axis(axis: Any, values: Sequence[float]) -> None:
+def log_axis(axis: Any, values: Sequence[float]) -> None:
     """Make an axis logarithmic with numbers that people read, 200 and not 2 x 10^2."""
     set_scale: Callable[[str], None] = (
         axis.axes.set_yscale if axis.axis_name == "y" else axis.axes.set_xscale
@@ -410,19 +405,19 @@ def _log_axis(axis: Any, values: Sequence[float]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _label(name: str, unit: str) -> str:
+def axis_label(name: str, unit: str) -> str:
     words = name.replace("_", " ")
     shown = units.pretty(unit)
     return f"{words} ({shown})" if shown else words
 
 
-def _say(axes: Axes, text: str) -> None:
+def say(axes: Axes, text: str) -> None:
     axes.text(
         0.5, 0.5, text, color=FAINT, ha="center", va="center", transform=axes.transAxes
     )
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def add_legend(figure: Figure, axes: Axes) -> None:
     if axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside right upper", handletextpad=0.5, labelspacing=0.35)
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import units
 from orchestrator.archive.documents import RunRecord
-from orchestrator.campaign import Trial
+from orchestrator.best import gain_left
+from orchestrator.campaign import Trial, by_text
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
 from orchestrator.reporting.spectra import spectra_of_best, temperature_lines
@@ -54,15 +55,15 @@ def report_html(
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from orchestrator.reporting import plots
+    from orchestrator.reporting import front_plots, plots
 
     history = read_history(events)
+    several = len(history.objectives) > 1
+    pair = {one.name for one in history.objectives} == set(TRADE_OFF)
     figures = {
-        "best_so_far": plots.best_so_far(history),
-        "by_choice": plots.by_choice(history),
-        "trade_off": plots.trade_off(history, *TRADE_OFF),
-        "by_parameter": plots.by_parameter(history),
-        "predicted": plots.predicted(history),
+        "best_so_far": _best_so_far(history),
+        "front": front_plots.of_objectives(history),
+        "trade_off": None if pair else front_plots.trade_off(history, *TRADE_OFF),
         "timeline": plots.timeline(history),
         "spectra": nyquist,
         "temperature": temperature_lines(history),
@@ -77,8 +78,19 @@ def report_html(
         began=_moment(history.began),
         took=_length(history.last - history.began),
         statuses=plots.statuses(history),
-        best=_best(history),
-        figures={name: plots.svg(one) if one else "" for name, one in figures.items()},
+        best=None if several else _best(history),
+        front=_front(history) if several else [],
+        limits=_limit_texts(history),
+        each=[
+            {
+                "name": one.objective.name if one.objective else "",
+                "by_choice": _svg(plots.by_choice(one)),
+                "by_parameter": _svg(plots.by_parameter(one)),
+                "predicted": _svg(plots.predicted(one)),
+            }
+            for one in history.each()
+        ],
+        figures={name: _svg(one) for name, one in figures.items()},
         trade_off=[words(name) for name in TRADE_OFF],
         trials=trial_rows(history),
         columns=[*_measured_columns(history), *history.parameters],
@@ -90,11 +102,25 @@ def report_html(
     )
 
 
-def best_so_far_png(history: History) -> bytes:
-    """Return the best-so-far plot as a PNG file."""
+def best_so_far_pngs(history: History) -> list[bytes]:
+    """Return what was reached so far as PNG files: best value, or volume and front."""
+    from orchestrator.reporting import front_plots, plots
+
+    figures = [_best_so_far(history), front_plots.of_objectives(history)]
+    return [plots.png(one) for one in figures if one is not None]
+
+
+def _best_so_far(history: History) -> Figure:
+    from orchestrator.reporting import front_plots, plots
+
+    several = len(history.objectives) > 1
+    return front_plots.reached(history) if several else plots.best_so_far(history)
+
+
+def _svg(figure: Figure | None) -> str:
     from orchestrator.reporting import plots
 
-    return plots.png(plots.best_so_far(history))
+    return plots.svg(figure) if figure else ""
 
 
 def trials_markdown(history: History) -> str:
@@ -104,11 +130,14 @@ def trials_markdown(history: History) -> str:
         f"{words(name)} ({units.pretty(unit)})" if units.pretty(unit) else words(name)
         for name, unit in columns.items()
     ]
-    header = ["trial", "status", *titles, "reason"]
+    told_by = ["by"] if any(one.suggestion for one in history.trials) else []
+    header = ["trial", *told_by, "status", *titles, "reason"]
     lines = [_markdown_row(header), _markdown_row(["---"] * len(header))]
     for row in reversed(trial_rows(history)):
         cells = [row["cells"].get(name, "") for name in columns]
-        lines.append(_markdown_row([row["id"], row["status"], *cells, row["reason"]]))
+        by = [row["by"] or "planner" for _ in told_by]
+        head = [row["id"], *by, row["status"]]
+        lines.append(_markdown_row([*head, *cells, row["reason"]]))
     return "\n".join(lines)
 
 
@@ -117,7 +146,7 @@ def trial_rows(history: History) -> list[dict[str, Any]]:
 
     The units of the cells belong into the headers.
     """
-    best = next(iter(history.ranked()), None)
+    best = {trial.id for trial in history.front()}
     rows = []
     quantities = list(history.quantities())
     for trial in history.trials:
@@ -139,7 +168,9 @@ def trial_rows(history: History) -> list[dict[str, Any]]:
                 "cells": values,
                 "doubted": doubted,
                 "reason": trial.reason,
-                "is_best": trial is best,
+                "is_best": trial.id in best,
+                "by": trial.suggestion.who if trial.suggestion else "",
+                "note": trial.suggestion.note if trial.suggestion else "",
             }
         )
     return rows
@@ -192,7 +223,41 @@ def _best(history: History) -> dict[str, Any] | None:
         "predicted": _predicted_text(history, top),
         "edge": [words(name) for name in history.at_edge(top)],
         "replicates": sum(t.candidate.id == top.candidate.id for t in ranked) - 1,
+        "by": by_text(top.suggestion),
+        "gain": gain_left(history.progress, history.objectives),
     }
+
+
+def _front(history: History) -> list[dict[str, Any]]:
+    """Return one row for each trial that no other beats, with values and recipe."""
+    return [
+        {
+            "id": trial.id,
+            "sample": trial.sample.rpartition("/")[2],
+            "values": [
+                units.show(found.value, one.unit, found.std)
+                for one in history.objectives
+                if (found := history.estimate(trial, one.name))
+            ],
+            "recipe": ", ".join(
+                _parameter_text(trial.candidate.values.get(one.name), one.unit)
+                for one in history.parameters
+            ),
+        }
+        for trial in history.front()
+    ]
+
+
+def _limit_texts(history: History) -> list[str]:
+    """Return each limit for people: transmittance at least 0.8."""
+    texts = []
+    for one in history.limits:
+        ends = (("at least", one.at_least), ("at most", one.at_most))
+        said = [
+            f"{word} {units.show(n, one.unit)}" for word, n in ends if n is not None
+        ]
+        texts.append(f"{words(one.name)} {' and '.join(said)}")
+    return texts
 
 
 def _alike(history: History, ranked: Sequence[Trial]) -> list[str]:
@@ -222,27 +287,37 @@ def _three_digits(value: float) -> float:
 
 
 def _cards(history: History) -> list[dict[str, Any]]:
-    """Return one row for each proposal that a surrogate stood behind or fell back."""
+    """Return one row for each surrogate that stood behind a proposal, or fell back."""
     rows = []
     for trial, card in history.cards.items():
-        surrogate = card.get("surrogate") or {}
-        if not surrogate and not card.get("fallback"):
-            continue
-        check = surrogate.get("leave_one_out") or {}
-        lengths = surrogate.get("lengthscales") or {}
-        rows.append(
-            {
-                "trial": trial,
-                "observations": surrogate.get("observations", card.get("observed", "")),
-                "target": surrogate.get("target", ""),
-                "coverage": check.get("coverage_of_90_percent"),
-                "rms": check.get("rms"),
-                "noise": surrogate.get("noise"),
-                "leading": sorted(lengths, key=lengths.__getitem__)[:3],
-                "fallback": card.get("fallback") or "",
-            }
-        )
+        for name, surrogate in _surrogates(history, card).items():
+            if not surrogate and not card.get("fallback"):
+                continue
+            check = surrogate.get("leave_one_out") or {}
+            lengths = surrogate.get("lengthscales") or {}
+            observations = surrogate.get("observations", card.get("observed", ""))
+            rows.append(
+                {
+                    "trial": f"{trial} {words(name)}".strip(),
+                    "observations": observations,
+                    "target": surrogate.get("target", ""),
+                    "coverage": check.get("coverage_of_90_percent"),
+                    "rms": check.get("rms"),
+                    "noise": surrogate.get("noise"),
+                    "leading": sorted(lengths, key=lengths.__getitem__)[:3],
+                    "fallback": card.get("fallback") or "",
+                }
+            )
     return rows
+
+
+def _surrogates(
+    history: History, card: Mapping[str, Any]
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return the surrogate of each objective, by name if there are several."""
+    others = card.get("others") or {}
+    first = history.objectives[0].name if others and history.objectives else ""
+    return {first: card.get("surrogate") or {}, **others}
 
 
 def _stations(history: History) -> list[dict[str, Any]]:

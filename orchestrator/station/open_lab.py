@@ -24,7 +24,8 @@ from instruments.link import Identity
 from orchestrator.config.models import Lab
 from orchestrator.config.models import Station as StationConfig
 from orchestrator.errors import Refused
-from orchestrator.lab import build_devices, build_plan
+from orchestrator.lab import build_devices
+from orchestrator.resolve import build_plan
 from orchestrator.station.acts import ActLedger, ActRecord, ActState
 from orchestrator.station.engine import Station, Survey, judge_act, make_safe, survey
 from orchestrator.station.estop import Latch

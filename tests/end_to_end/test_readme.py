@@ -80,7 +80,7 @@ def test_a_command_of_the_readme_works(
         assert polyloop("clear", "--data", data).returncode == 0
     assert "Traceback" not in answer.stdout + answer.stderr
     # A campaign that has reached its end is not resumed, and nothing can be asked of it.
-    refused = words[0] in ("resume", "pause", "drain", "discard", "answer")
+    refused = words[0] in ("resume", "pause", "drain", "discard", "answer", "suggest")
     assert answer.returncode == (2 if refused else 0), answer.stderr
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.campaign import Progress, Propose, next_action
+from orchestrator.campaign import Make, Progress, Propose, next_action
 from orchestrator.config.read_campaign import load_campaign
 from orchestrator.fold import fold
 from orchestrator.lab import build_planner
@@ -35,8 +35,18 @@ class Decided:
     name: str
 
     @classmethod
-    def begun(cls, home: Path, planner: str, trials: int, *, seed: int = 3) -> Decided:
+    def begun(
+        cls,
+        home: Path,
+        planner: str,
+        trials: int,
+        *,
+        seed: int = 3,
+        edits: Mapping[str, str] | None = None,
+    ) -> Decided:
         files = LabFiles.copied(home / "files")
+        for old, new in (edits or {}).items():
+            files.edit("campaign.yaml", old, new)
         files.edit(
             "campaign.yaml", "name: bayes, initial: 8", f"name: {planner}, initial: 4"
         )
@@ -81,7 +91,16 @@ class Decided:
         proposals = 0
         while until is None or len(progress.trials) < until:
             wanted = next_action(rules, progress)
-            if isinstance(wanted, Propose):
+            if isinstance(wanted, Make):
+                one = wanted.suggestion
+                trial = f"t{len(progress.trials) + 1:03d}"
+                write(
+                    "candidate.proposed", trial, candidate=dict(one.candidate.values),
+                    id=one.candidate.id, card={}, by="person", suggestion=one.id,
+                )  # fmt: skip
+                home = f"rack.{len(progress.trials)}"
+                write("trial.started", trial, sample=f"x/{home}", home=home)
+            elif isinstance(wanted, Propose):
                 proposals += 1
                 question = _question(progress, seed, proposals, wanted.n)
                 trials = progress.trials
@@ -107,6 +126,11 @@ class Decided:
                 end(draw.choice(progress.in_flight).id)
         ledger.close()
         return self
+
+    def add(self, kind: str, **data: Any) -> None:
+        ledger = Ledger.of(self.data)
+        ledger.append(self.name, kind, data=data)
+        ledger.close()
 
     def events(self) -> list[Event]:
         ledger = Ledger.of(self.data)

@@ -73,16 +73,24 @@ STEPS = [
 class FakeCampaign:
     """Write events one after the other, as a flow does."""
 
-    def __init__(self, seed: int = 0, journal: Path | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        journal: Path | None = None,
+        objectives: list[dict[str, Any]] = OBJECTIVES,
+        limits: list[dict[str, Any]] | None = None,
+    ) -> None:
         self.events: list[Event] = []
         self.now = BEGAN
         self._random = random.Random(seed)
         self._journal = journal
+        self._wanted = [one["name"] for one in [*objectives, *(limits or ())]]
         self.add(
             "campaign.started",
             name="pedot_pss_acids", config=f"campaigns/{CAMPAIGN}/config/campaign.yaml",
             files={}, seed=seed, trials=24, planner="bayes", lab="sim_bench",
-            space=SPACE, objectives=OBJECTIVES,
+            space=SPACE, objectives=objectives,
+            **({"limits": limits} if limits is not None else {}),
         )  # fmt: skip
 
     def add(self, kind: str, trial: str = "", **data: Any) -> Event:
@@ -131,7 +139,8 @@ class FakeCampaign:
         thickness = self._random.uniform(60, 140)
         resistance = 1e7 / (film * thickness)
         doubted = fate == "doubted"
-        self._measure(name, sample, "transmittance", 0.93 - thickness * 6e-4, 0.002, "")
+        clear = 0.93 - thickness * 6e-4
+        self._measure(name, sample, "transmittance", clear, 0.002, "")
         self._measure(
             name, sample, "sheet_resistance", resistance, 0.01 * resistance, "ohm",
             runs=[runs["probe"]], believed=not doubted,
@@ -144,9 +153,14 @@ class FakeCampaign:
         self._measure(name, sample, "thickness", thickness, 3.0, "nm", [runs["scan"]])
         value = math.nan if fate == "nan" else film
         self._measure(name, sample, "conductivity", value, 0.045 * value, "S/cm")
+        found = {
+            "conductivity": {"value": value, "std": 0.045 * value},
+            "sheet_resistance": {"value": resistance, "std": 0.01 * resistance},
+            "transmittance": {"value": clear, "std": 0.002},
+        }
         self.add(
             "observation", name, candidate=values,
-            estimates={"conductivity": {"value": value, "std": 0.045 * value}},
+            estimates={quantity: found[quantity] for quantity in self._wanted},
         )  # fmt: skip
 
     def _card(
@@ -230,9 +244,10 @@ def fake_campaign(
     seed: int = 0,
     fates: dict[int, str] | None = None,
     journal: Path | None = None,
+    **wanted: list[dict[str, Any]],
 ) -> list[Event]:
     """Return the events of a campaign; ``fates`` names the trials that go another way."""
-    campaign = FakeCampaign(seed, journal)
+    campaign = FakeCampaign(seed, journal, **wanted)
     for number in range(1, trials + 1):
         campaign.trial(number, (fates or {}).get(number, "observed"))
     if "in flight" not in (fates or {}).values():

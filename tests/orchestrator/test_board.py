@@ -35,3 +35,14 @@ def test_a_trial_of_the_initial_design_stays_one_to_its_end() -> None:
     reasons = {one["reason"] for one in card["candidates"]}
     assert trial.initial == ("initial design" in reasons)
     assert trial.initial
+
+
+def test_with_two_objectives_the_volume_and_the_front_are_drawn() -> None:
+    goals = [
+        {"name": "conductivity", "unit": "S/cm", "scale": "log"},
+        {"name": "transmittance", "unit": "1"},
+    ]
+    history = read_history(fake_campaign(6, objectives=goals))
+    shown = {key: text for key, _, text in drawings(history, final=True)}
+    assert shown["best"].count("data:image/png;base64,") == 2
+    assert shown["best"] in shown["report"]

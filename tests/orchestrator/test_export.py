@@ -13,6 +13,7 @@ import pytest
 from orchestrator.errors import Refused
 from orchestrator.ledger import Event
 from orchestrator.reporting.export import export
+from orchestrator.reporting.history import read_history
 from orchestrator.reporting.report import write_report
 from tests.orchestrator.fake_campaign import FakeCampaign, fake_campaign
 
@@ -120,3 +121,27 @@ def test_a_report_shows_what_the_instruments_read_on_the_best_film(
     html = write_report(events, data).read_text()
     assert "source_meter_voltage" in html
     assert "5 µV (-1.24 mV to 1.25 mV)" in html
+
+
+def test_limits_the_best_and_who_suggested_a_trial_are_exported(data: Path) -> None:
+    limits = [{"name": "transmittance", "unit": "1", "at_least": 0.87, "at_most": None}]
+    campaign = FakeCampaign(limits=limits)
+    for number in range(1, 7):
+        campaign.trial(number)
+    values = dict(campaign.events[1].data["candidate"])
+    who = {"who": "ada", "note": "=again", "suggestion": "s1"}
+    campaign.add("candidate.suggested", candidate=values, **who)
+    campaign.add("candidate.proposed", "t007", candidate=values, by="person", **who)
+    history = read_history(campaign.events)
+    with export(campaign.events, data, data / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["by"] for row in rows] == ["planner"] * 6 + ["person"]
+    assert (rows[6]["who"], rows[6]["note"]) == ("ada", "=again")
+    (best,) = history.front()
+    assert [row["trial"] for row in rows if row["best"] == "True"] == [best.id]
+    kept = [row["within limits"] for row in rows]
+    assert kept == [str(history.within(one)) for one in history.trials[:6]] + [""]
+    assert {"True", "False"} <= set(kept)
+    content = json.loads(export(campaign.events, data, data / "out.json").read_text())
+    assert content["limits"] == limits
+    assert content["about"]["limits"] == "transmittance >= 0.87 [1]"

@@ -20,6 +20,7 @@ from orchestrator import ledger
 from orchestrator.campaign import (
     ANSWERS,
     GRIPPER,
+    Make,
     Progress,
     Propose,
     Rules,
@@ -31,9 +32,16 @@ from orchestrator.dispatch import ready
 from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import TrialStatus
+from orchestrator.stopping import StopRule
 from tests.orchestrator.virtual_lab import ARM, FLOOR, RECIPE, VirtualLab
 
-RULES = Rules(trials=6, in_flight=2, substrates=10, twins={"treat": "anneal"})
+RULES = Rules(
+    trials=6,
+    in_flight=2,
+    substrates=10,
+    twins={"treat": "anneal"},
+    stop=StopRule(1.0, "S/cm", proposals=2),
+)
 
 TRIALS = st.sampled_from(["t1", "t2", "t3"])
 HOMES = st.sampled_from(["rack.1", "rack.2", "rack.3"])
@@ -68,7 +76,16 @@ MEASURED = {
 
 DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "campaign.started": facts(seed=1, trials=6),
-    "candidate.proposed": facts(candidate=facts(x=st.sampled_from([1.0, 2.0]))),
+    "candidate.proposed": facts(candidate=facts(x=st.sampled_from([1.0, 2.0])))
+    | facts(candidate=facts(x=3.0), suggestion=st.sampled_from(["s1", "s2"]))
+    | facts(
+        candidate=facts(x=4.0), proposal=st.integers(1, 4),
+        card=facts(regret_bound=st.sampled_from([0.5, 2.0, None, float("nan")])),
+    ),
+    "candidate.suggested": facts(
+        suggestion=st.sampled_from(["s1", "s2"]), candidate=facts(x=3.0), who=WHO,
+        note=TEXT,
+    ),
     "trial.started": HOMES.map(lambda home: {"sample": f"c/{home}", "home": home}),
     "recipe.compiled": st.just({"recipe": asdict(RECIPE)}),
     "step.intended": acts("probe") | acts("transfer", target=PLACES),
@@ -148,6 +165,9 @@ def check_legal(progress: Progress, events: list[Event]) -> None:
         assert stray.at != stray.home
         assert stray.trial in progress.trials
         assert stray.home in progress.used
+    begun = [t.suggestion.id for t in progress.trials.values() if t.suggestion]
+    assert len(begun) == len(set(begun)), "a suggestion was begun twice"
+    assert not set(begun) & set(progress.suggested)
     started = {one.data["home"] for one in events if one.kind == "trial.started"}
     assert progress.used <= started
     assert progress.seq == (events[-1].seq if events else 0)
@@ -184,7 +204,7 @@ def test_any_order_of_events_folds_to_a_legal_state(
     progress = fold(events)
     check_legal(progress, events)
     wanted = next_action(RULES, progress)
-    assert isinstance(wanted, Propose | Wait | Stop)
+    assert isinstance(wanted, Propose | Make | Wait | Stop)
     assert not isinstance(wanted, Propose) or 1 <= wanted.n <= RULES.in_flight
     starting = ready(progress, FLOOR)
     assert all(one.sample for one in starting)

@@ -17,7 +17,6 @@ from orchestrator.lab import (
     PLANNERS,
     build_analysis,
     build_device,
-    build_plan,
     build_planner,
     driver,
     drivers,
@@ -26,11 +25,11 @@ from orchestrator.lab import (
     port_of,
     recipe_keys,
     required_keys,
-    resolve,
     signature,
     signature_of,
 )
 from orchestrator.recipes import compile_recipe
+from orchestrator.resolve import build_plan, resolve
 from tests.orchestrator.lab_files import CONFIGS, LabFiles
 
 if TYPE_CHECKING:

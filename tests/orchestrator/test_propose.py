@@ -13,8 +13,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
-from orchestrator.config.read_space import read_problem, read_told
+from orchestrator.config.read_space import proposed, read_problem, read_told
 from orchestrator.errors import ConfigError
+from planners.data import Candidate, Estimate, Limit, Proposal
 
 DOCS = Path(__file__).parents[2] / "docs" / "planners.md"
 
@@ -144,3 +145,107 @@ def test_numbers_in_steps_are_all_proposed_before_there_is_nothing_left(
     table.write_text("cycles [count],grade,hardness [GPa]\n1.5,coarse,1\n")
     wrong = str(propose(1).exception)
     assert "1.5 count is none of the 2 steps from 1 to 3 count" in wrong
+
+
+TWO = """space:
+  temperature: {from: "60 degC", to: "110 degC"}
+objectives:
+  yield: {unit: percent, direction: maximise}
+  waste: {unit: g, direction: minimise, scale: log}
+limits:
+  purity: {at_least: "95 percent"}
+  waste: {at_most: "20 kg"}
+"""
+HEAD = "temperature [degC],yield [percent],yield std [percent],waste [g],purity [percent]\n"
+
+
+def written(folder: Path, rows: str, space: str = TWO) -> tuple[Path, Path]:
+    paths = folder / "space.yaml", folder / "observed.csv"
+    for path, text in zip(paths, (space, HEAD + rows), strict=True):
+        path.write_text(text)
+    return paths
+
+
+def test_each_objective_and_limited_quantity_has_its_column(tmp_path: Path) -> None:
+    space, table = written(tmp_path, "80,50,1,3,99\n90,,,,\n70,failed,,,\n")
+    problem = read_problem(space)
+    assert problem.limits == (
+        Limit("purity", "percent", at_least=95.0),
+        Limit("waste", "g", at_most=20_000.0),
+    )
+    told = read_told(table, problem)
+    assert [len(told.observed), len(told.pending), len(told.failed)] == [1, 1, 1]
+    assert told.observed[0].estimates == {
+        "yield": Estimate(50.0, 1.0),
+        "waste": Estimate(3.0, 0.0),
+        "purity": Estimate(99.0, 0.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            "80,50,1,,99",
+            r"observed.csv:2: waste \[g\]:  — a row has every value, or none",
+        ),
+        ("80,50,1,failed,99", r"waste \[g\]: failed — a row has every value, or none"),
+        ("80,50,1,0,99", r"waste \[g\]: 0 — must be above 0 on a log scale"),
+        ("80,50,1,3,clear", r"purity \[percent\]: clear — must be a finite number"),
+    ],
+)
+def test_a_row_that_lacks_a_value_is_refused_by_its_line(
+    tmp_path: Path, row: str, message: str
+) -> None:
+    space, table = written(tmp_path, f"{row}\n")
+    with pytest.raises(ConfigError, match=message):
+        read_told(table, read_problem(space))
+
+
+def test_what_is_varied_and_what_is_measured_have_different_names(
+    tmp_path: Path,
+) -> None:
+    space, _ = written(tmp_path, "", TWO.replace("temperature:", "purity:"))
+    with pytest.raises(ConfigError, match=r"space.yaml:2: space.purity: is measured"):
+        read_problem(space)
+
+
+def test_what_is_expected_of_each_objective_is_printed(tmp_path: Path) -> None:
+    space, _ = written(tmp_path, "")
+    card = {
+        "reason": "expected gain",
+        "predicted": 61.2,
+        "predicted_90": [50.0, 70.0],
+        "others": {"waste": {"predicted": 0.5, "predicted_90": [0.0, 1.0]}},
+    }
+    proposal = Proposal((Candidate({"temperature": 71.0}),), {"candidates": [card]})
+    heads, row = csv.reader(proposed(proposal, read_problem(space)))
+    assert dict(zip(heads, row, strict=True)) == {
+        "temperature [degC]": "71",
+        "yield [percent] expected": "61.2",
+        "yield [percent] 5 %": "50",
+        "yield [percent] 95 %": "70",
+        "waste [g] expected": "3.162",
+        "waste [g] 5 %": "1",
+        "waste [g] 95 %": "10",
+        "reason": "expected gain",
+    }
+
+
+def test_the_rows_of_several_objectives_in_the_docs_are_read_as_they_say(
+    tmp_path: Path,
+) -> None:
+    (whole, goals, *_), (_, rows) = (
+        re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(), re.DOTALL)
+        for language in ("yaml", "csv")
+    )
+    space = tmp_path / "space.yaml"
+    space.write_text(whole[: whole.index("objectives:")] + goals)
+    table = tmp_path / "observed.csv"
+    table.write_text(rows)
+    with pytest.raises(
+        ConfigError, match=r"csv:3: waste \[g\]: .*every value, or none"
+    ):
+        read_told(table, read_problem(space))
+    table.write_text("\n".join(rows.splitlines()[:2]) + "\n")
+    assert len(read_told(table, read_problem(space)).observed) == 1

@@ -102,6 +102,38 @@ def test_a_ledger_from_before_there_were_numbers_and_versions_replays(
     assert (code, "not recorded" in output) == (0, True), output
 
 
+def bounded(decided: Decided, *proposals: int) -> Decided:
+    """Write into the cards of these proposals that next to nothing can be gained."""
+
+    def change(event: Event) -> Event:
+        if event.data.get("proposal") not in proposals:
+            return event
+        card = {**event.data["card"], "regret_bound": 0.01}
+        return dataclasses.replace(event, data={**event.data, "card": card})
+
+    return decided.rewritten(change)
+
+
+def test_a_campaign_that_was_stopped_by_its_cards_replays_and_goes_no_further(
+    tmp_path: Path,
+) -> None:
+    stop = {"in_flight: 2": 'in_flight: 2\nstop: {regret_below: "5 percent"}'}
+    decided = Decided.begun(tmp_path, "random", 12, edits=stop).run(until=6)
+    last = max(event.data.get("proposal", 0) for event in decided.events())
+    bounded(decided, last - 2, last - 1, last).run()
+    trials = [e for e in decided.events() if e.kind == "candidate.proposed"]
+    assert len(trials) == 6
+    assert replayed(decided)[0] == 0
+
+
+def test_a_proposal_after_the_cards_have_said_stop_is_found(tmp_path: Path) -> None:
+    stop = {"in_flight: 2": 'in_flight: 2\nstop: {regret_below: "5 percent"}'}
+    decided = Decided.begun(tmp_path, "random", 12, edits=stop).run()
+    code, output = replayed(bounded(decided, 3, 4, 5))
+    assert code == 1
+    assert "rules: asked for 1 candidates; the rules wanted 0" in output
+
+
 def test_another_seed_than_the_campaign_s_is_found(random_one: Decided) -> None:
     def other(event: Event) -> Event:
         if event.kind != "candidate.proposed":

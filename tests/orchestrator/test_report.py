@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.errors import Refused
 from orchestrator.reporting.history import read_history
 from orchestrator.reporting.report import (
-    best_so_far_png,
+    best_so_far_pngs,
     report_html,
     trials_markdown,
     write_report,
@@ -137,7 +138,7 @@ def test_the_newest_trial_is_on_top_of_the_markdown_table() -> None:
 
 @pytest.mark.parametrize("trials", [0, 1, 40])
 def test_the_best_so_far_plot_is_a_png(trials: int) -> None:
-    png = best_so_far_png(read_history(fake_campaign(trials, fates={1: "failed"})))
+    (png,) = best_so_far_pngs(read_history(fake_campaign(trials, fates={1: "failed"})))
     assert png.startswith(b"\x89PNG\r\n")
 
 
@@ -151,3 +152,107 @@ def test_the_report_is_written_below_reports(tmp_path: Path) -> None:
     path = write_report(events, tmp_path)
     assert path == tmp_path / "reports" / f"{events[0].campaign}.html"
     assert path.read_text().startswith("<!DOCTYPE html>")
+
+
+TWO = [
+    {"name": "conductivity", "unit": "S/cm", "direction": "maximise", "scale": "log"},
+    {"name": "transmittance", "unit": "1", "direction": "maximise", "scale": "linear"},
+]
+CLEAR = [{"name": "transmittance", "unit": "1", "at_least": 0.87, "at_most": None}]
+
+
+@pytest.mark.parametrize("trials", [0, 1, 2])
+@pytest.mark.parametrize("wanted", [{"objectives": TWO}, {"limits": CLEAR}])
+def test_a_report_of_fronts_and_limits_can_be_made_at_any_moment(
+    trials: int, wanted: dict[str, Any]
+) -> None:
+    whole = fake_campaign(trials, fates={2: "failed"}, **wanted)
+    for end in range(1, len(whole) + 1, 9):
+        read(report_html(whole[:end]))
+
+
+def test_with_two_objectives_the_front_is_the_headline_and_is_drawn() -> None:
+    events = fake_campaign(12, fates=FATES, objectives=TWO)
+    html = report_html(events)
+    read(html)
+    front = read_history(events).front()
+    assert len(front) > 1
+    count = f"{len(front)} films that no other beats in conductivity and transmittance"
+    assert count in html
+    marked = re.findall(r'<tr class="top"><td>(t\d+)', html)
+    assert sorted(marked) == sorted(one.id for one in front)
+    assert "<h2>Conductivity and transmittance</h2>" in html
+    assert "The hypervolume" in html
+    assert len(best_so_far_pngs(read_history(events))) == 2
+
+
+def test_the_best_is_the_best_within_the_limits() -> None:
+    events = fake_campaign(24, limits=CLEAR)
+    history = read_history(events)
+    top = history.ranked()[0]
+    assert f"with transmittance at least 0.87, in trial {top.id}" in report_html(events)
+    beyond = [one for one in history.trials if not history.within(one)]
+    values = [history.estimate(one) for one in [top, *beyond]]
+    assert len(values) == sum(one is not None for one in values)
+    best, *others = (one.value for one in values if one)
+    # Some film beyond the limit is better, or this shows nothing.
+    assert max(others) > min(
+        v.value for v in map(history.estimate, history.ranked()) if v
+    )
+    assert all(
+        one.value <= best for one in map(history.estimate, history.ranked()) if one
+    )
+
+
+def test_without_a_film_within_the_limits_the_report_says_so() -> None:
+    nothing = [{**CLEAR[0], "at_least": 0.99}]
+    html = report_html(fake_campaign(3, limits=nothing))
+    assert "No film within the limits yet" in html
+    assert "None of the observed films has transmittance at least 0.99" in html
+
+
+def test_what_is_left_to_be_gained_is_said_and_why_a_campaign_stopped() -> None:
+    campaign = FakeCampaign()
+    for number in range(1, 10):
+        campaign.trial(number)
+    for event in campaign.events:
+        if event.kind == "candidate.proposed":
+            event.data["card"]["regret_bound"] = 0.0212
+    campaign.end("stopped: no more than 5 % to be gained (95 %)")
+    html = report_html(campaign.events)
+    read(html)
+    assert "there is no more than 5 % to be gained (95 %)" in html
+    assert "ended: no more than 5 % to be gained (95 %)" in html
+
+
+def test_who_suggested_a_trial_and_why_stands_beside_it() -> None:
+    campaign = FakeCampaign()
+    campaign.trial(1)
+    values = {**campaign.events[1].data["candidate"], "dwell": 77.0}
+    who = {"who": "ada", "note": "<as in the paper>", "suggestion": "s1"}
+    campaign.add("candidate.suggested", candidate=values, **who)
+    campaign.add("candidate.proposed", "t002", candidate=values, by="person", **who)
+    html = report_html(campaign.events)
+    read(html)
+    assert "by ada" in html
+    assert "ada: &lt;as in the paper&gt;" in html
+    lines = trials_markdown(read_history(campaign.events)).splitlines()
+    assert lines[0].startswith("| trial | by | status |")
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["ada", "planner"]
+
+
+def test_what_was_predicted_of_several_objectives_is_drawn_for_each() -> None:
+    campaign = FakeCampaign(objectives=TWO)
+    for number in range(1, 12):
+        campaign.trial(number)
+    for event in campaign.events:
+        card = event.data.get("card", {})
+        for one in card.get("candidates", ()):
+            if "predicted" in one:
+                clear = {"predicted": 0.87, "predicted_std": 0.01}
+                one["others"] = {"transmittance": clear}
+                card["others"] = {"transmittance": card["surrogate"]}
+    html = report_html(campaign.events)
+    assert html.count("Each film as it was predicted before it was made") == 2
+    assert re.search(r"<td>t0\d\d conductivity</td>", html)
+    assert re.search(r"<td>t0\d\d transmittance</td>", html)

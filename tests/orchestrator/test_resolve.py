@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from orchestrator.config.read_campaign import load_campaign
 from orchestrator.errors import Refused
-from orchestrator.lab import resolve, signature
+from orchestrator.lab import signature
 from orchestrator.recipes import compile_recipe
 from orchestrator.records import Step
+from orchestrator.resolve import resolve
 from tests.orchestrator.lab_files import CONFIGS, LabFiles
 
 CAMPAIGN = load_campaign(CONFIGS / "pedot_pss" / "campaign.yaml")

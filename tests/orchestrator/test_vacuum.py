@@ -12,7 +12,8 @@ from instruments.clock import Clock
 from instruments.errors import Stopped
 from orchestrator.config.read_lab import load_lab
 from orchestrator.errors import ConfigError
-from orchestrator.lab import build_devices, build_plan, signature
+from orchestrator.lab import build_devices, signature
+from orchestrator.resolve import build_plan
 from orchestrator.station.acts import ActRecord, ActState
 from orchestrator.station.open_lab import OpenLab
 from tests.conftest import SIM_BENCH, RunningBench

@@ -1,0 +1,88 @@
+"""Two objectives and a limit on the simulated bench, and a candidate of a person's own.
+
+The person speaks while a trial is under way, and the campaign is drained right after.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from orchestrator.reporting.history import read_history
+from tests.end_to_end.launched import SPEED, Launched, check_nothing_lost, polyloop
+from tests.orchestrator.lab_files import CONFIGS, LabFiles
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+OBJECTIVES = """
+  conductivity: {unit: S/cm, direction: maximise, scale: log}
+"""
+TWO = f"""{OBJECTIVES}  sheet_resistance: {{unit: ohm, direction: minimise, scale: log}}
+limits:
+  transmittance: {{at_least: "1 percent"}}
+"""
+NITRIC = (
+    *("acid=nitric acid", "acid_concentration=10 mol/L", "dwell=1 min"),
+    *("treatment_temperature=60 degC", "spin_speed=2000 rpm"),
+    *("anneal_temperature=120 degC", "anneal_time=2 min"),
+)
+
+
+def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
+    tmp_path: Path,
+) -> None:
+    files, data = LabFiles.copied(tmp_path), tmp_path / "data"
+    bench = CONFIGS / "sim_bench" / "bench.yaml"
+    (tmp_path / "sim_bench" / "bench.yaml").write_bytes(bench.read_bytes())
+    files.edit("campaign.yaml", OBJECTIVES, TWO)
+    files.edit("campaign.yaml", "name: bayes", "name: random")
+    files.edit("campaign.yaml", "in_flight: 2", "in_flight: 1")
+    campaign = files.path("campaign.yaml")
+    options = ("--speed", SPEED, "--no-ui", "--data", data)
+    going = Launched(data, "run", campaign, "--trials", "3", *options)
+    try:
+        going.until(lambda progress: bool(progress.acting))
+        told = ("--who", "ada", "--note", "as in the paper", "--data", data)
+        answer = polyloop("suggest", going.id, *NITRIC, *told)
+        assert answer.returncode == 0, answer.stderr
+        assert "made next, says ada: nitric acid, 10 mol/L, 60 s" in answer.stdout
+        going.interrupt()
+        assert going.wait(200.0) == 1, going.output.read_text()
+    finally:
+        going.kill()
+    assert [one.who for one in going.progress.suggested.values()] == ["ada"]
+    again = Launched(data, "resume", going.id, *options)
+    try:
+        assert again.wait(300.0) == 0, again.output.read_text()
+    finally:
+        again.kill()
+    check_nothing_lost(again, 3)
+    history = read_history(again.events)
+    by = [one.suggestion.who if one.suggestion else "" for one in history.trials]
+    assert by == ["", "ada", ""]
+    observed = history.progress.observed
+    assert observed
+    for trial in observed:
+        assert trial.observation is not None
+        names = {"conductivity", "sheet_resistance", "transmittance"}
+        assert set(trial.observation.estimates) == names
+    front = [trial.id for trial in history.front()]
+
+    said = again.output.read_text()
+    assert f"beaten by no other: {', '.join(front)}" in said
+    status = polyloop("status", again.id, "--data", data).stdout
+    assert f"{front[0]} *" in status
+    assert "by ada (as in the paper): " in status
+    report = (data / "reports" / f"{again.id}.html").read_text()
+    assert "that no other beats in conductivity and sheet resistance" in report
+    assert "by ada" in report
+    table = tmp_path / "film.csv"
+    assert polyloop("export", again.id, "--to", table, "--data", data).returncode == 0
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["by"] for row in rows] == ["planner", "person", "planner"]
+    assert [row["trial"] for row in rows if row["best"] == "True"] == sorted(front)
+    kept = [row["trial"] for row in rows if row["within limits"] == "True"]
+    assert kept == [trial.id for trial in observed]

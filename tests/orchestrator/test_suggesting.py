@@ -1,0 +1,210 @@
+"""A person's own candidate: checked, queued, made next, and never made twice."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.campaign import Make, Propose, Rules, Stop, Wait, next_action
+from orchestrator.cli import app
+from orchestrator.stopping import StopRule
+from tests.orchestrator.decided import Decided
+from tests.orchestrator.virtual_lab import VirtualLab
+
+RULES = Rules(trials=3, in_flight=2, substrates=10)
+NITRIC = (
+    'acid="nitric acid" acid_concentration="14 mol/L" dwell="1 min" '
+    'treatment_temperature="60 degC" spin_speed="2000 rpm" '
+    'anneal_temperature="120 degC" anneal_time="5 min"'
+)
+
+
+def suggested(lab: VirtualLab, name: str = "s1") -> None:
+    lab.write("candidate.suggested", suggestion=name, candidate={"x": 3.0}, who="ada")
+
+
+def made(lab: VirtualLab, trial: str, name: str = "s1") -> None:
+    lab.write("candidate.proposed", trial, candidate={"x": 3.0}, suggestion=name)
+
+
+# -- the rules --------------------------------------------------------------------------
+
+
+def test_a_suggestion_is_made_before_the_planner_is_asked() -> None:
+    lab = VirtualLab()
+    suggested(lab, "s1")
+    suggested(lab, "s2")
+    wanted = next_action(RULES, lab.progress)
+    assert isinstance(wanted, Make)
+    assert wanted.suggestion.id == "s1"
+    made(lab, "t1", "s1")
+    wanted = next_action(RULES, lab.progress)
+    assert isinstance(wanted, Make)
+    assert wanted.suggestion.id == "s2"
+    made(lab, "t2", "s2")
+    assert next_action(RULES, lab.progress) == Wait()
+    lab.write("trial.failed", "t2", reason="test")
+    assert next_action(RULES, lab.progress) == Propose(1)
+
+
+def test_a_suggestion_acts_once_whatever_is_written_again() -> None:
+    lab = VirtualLab()
+    suggested(lab)
+    suggested(lab)
+    assert len(lab.progress.suggested) == 1
+    made(lab, "t1")
+    made(lab, "t2")
+    suggested(lab)
+    assert list(lab.progress.trials) == ["t1"]
+    assert not lab.progress.suggested
+    assert lab.progress.trials["t1"].suggestion is not None
+
+
+def test_a_suggestion_waits_for_room_and_counts_as_a_trial_of_the_budget() -> None:
+    lab = VirtualLab()
+    for number in (1, 2):
+        lab.start(f"t{number}", f"rack.{number}")
+    suggested(lab)
+    assert next_action(RULES, lab.progress) == Wait()
+    lab.write("trial.failed", "t2", reason="test")
+    assert isinstance(next_action(RULES, lab.progress), Make)
+    made(lab, "t3")
+    for trial in ("t1", "t3"):
+        lab.write("observation", trial, candidate={"x": 1.0}, estimates={})
+    assert next_action(RULES, lab.progress) == Stop("all 3 trials are made", good=True)
+
+
+def test_a_suggestion_is_made_also_where_the_planner_hopes_for_little() -> None:
+    rules = Rules(
+        trials=9, in_flight=1, substrates=9, stop=StopRule(1.0, "S/cm", proposals=1)
+    )
+    lab = VirtualLab()
+    lab.write(
+        "candidate.proposed", "t1", candidate={"x": 1.0}, card={"regret_bound": 0.5}
+    )
+    lab.write("trial.failed", "t1", reason="test")
+    assert isinstance(next_action(rules, lab.progress), Stop)
+    suggested(lab)
+    assert isinstance(next_action(rules, lab.progress), Make)
+
+
+def test_a_sample_that_is_made_anew_is_still_the_person_s() -> None:
+    lab = VirtualLab()
+    suggested(lab)
+    made(lab, "t1")
+    lab.write("trial.started", "t1", sample="c/rack.1", home="rack.1")
+    lab.write("sample.discarded", "t1", sample="c/rack.1", at="rack.1", reason="test")
+    lab.write("trial.started", "t1", sample="c/rack.2", home="rack.2")
+    one = lab.progress.trials["t1"].suggestion
+    assert one is not None
+    assert one.who == "ada"
+
+
+# -- the command ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def decided(tmp_path: Path) -> Decided:
+    """A campaign of 5 trials that was stopped after 3."""
+    return Decided.begun(tmp_path, "random", 5).run(until=3)
+
+
+def say(decided: Decided, text: str) -> tuple[int, str]:
+    words = ["suggest", decided.name, *shlex.split(text), "--data", str(decided.data)]
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "250"})
+    return result.exit_code, result.output + str(result.exception or "")
+
+
+def queue(decided: Decided) -> list[Any]:
+    return [e for e in decided.events() if e.kind == "candidate.suggested"]
+
+
+def test_a_candidate_is_queued_in_the_units_of_the_space(decided: Decided) -> None:
+    code, output = say(decided, f'{NITRIC} --who ada --note "as in the paper"')
+    assert code == 0, output
+    assert "made when the campaign goes on, says ada: nitric acid, 14 mol/L" in output
+    (event,) = queue(decided)
+    assert event.data["candidate"]["dwell"] == 60.0
+    assert event.data["candidate"]["anneal_time"] == 300.0
+    assert (event.data["who"], event.data["note"]) == ("ada", "as in the paper")
+    words = ["status", decided.name, "--data", str(decided.data)]
+    status = CliRunner().invoke(app, words, env={"COLUMNS": "250"}).output
+    assert "to be made, by ada (as in the paper): nitric acid, 14 mol/L" in status
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"1 min"', "60", 'dwell=60: write the unit, e.g. "30 s"'),
+        ('"1 min"', '"2 mm"', "dwell=2 mm: a quantity in s is wanted"),
+        ('"1 min"', '"2 h"', "dwell: 7200 s is outside 30 to 600 s"),
+        ("nitric acid", "nitric", "acid=nitric: not among the options of acid: did you mean nitric acid"),
+        ("14 mol/L", "16 mol/L", "acid_concentration: 16 mol/L is outside"),
+        ("60 degC", "150 degC", "treatment_temperature"),
+        ("spin_speed=", "speed=", "speed=2000 rpm: no such parameter"),
+        ('spin_speed="2000 rpm"', "", "spin_speed: missing; --like TRIAL"),
+        ('spin_speed="2000 rpm"', "fast", "fast: write parameter=value"),
+        ('spin_speed="2000 rpm"', 'dwell="50 s"', "dwell is given twice"),
+        ('spin_speed="2000 rpm"', "--like t99", "--like t99: no such trial"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_is_refused_and_not_queued(
+    decided: Decided, old: str, new: str, message: str
+) -> None:
+    assert old in NITRIC
+    code, output = say(decided, NITRIC.replace(old, new))
+    assert message in output
+    assert code != 0
+    assert not queue(decided)
+
+
+def test_what_was_made_is_made_once_more_only_if_that_is_wanted(
+    decided: Decided,
+) -> None:
+    assert "t002 is this candidate already" in say(decided, "--like t002")[1]
+    assert say(decided, "--like t002 --again")[0] == 0
+    first = next(e for e in decided.events() if e.trial == "t002")
+    (event,) = queue(decided)
+    assert event.data["candidate"] == first.data["candidate"]
+    assert say(decided, NITRIC)[0] == 0
+    assert "its budget of 5 trials is spent" in say(decided, "--like t001 --again")[1]
+
+
+def test_the_same_is_not_queued_twice(decided: Decided) -> None:
+    assert say(decided, f"{NITRIC} --who ada")[0] == 0
+    assert "ada has suggested this candidate already" in say(decided, NITRIC)[1]
+
+
+def test_nothing_is_suggested_to_a_campaign_that_has_reached_its_end(
+    decided: Decided,
+) -> None:
+    decided.add("campaign.ended", reason="all 5 trials are made", good=True)
+    assert "has reached its end: all 5 trials are made" in say(decided, NITRIC)[1]
+
+
+def test_wherever_a_campaign_is_cut_off_a_suggestion_is_made_once(
+    decided: Decided,
+) -> None:
+    assert say(decided, NITRIC)[0] == 0
+    queued = queue(decided)[0].seq
+    whole = decided.run().events()
+    for cut in range(queued, len(whole) + 1):
+        decided.rewritten(lambda one, cut=cut: one if one.seq <= cut else None)
+        events = decided.run().events()
+        begun = [e.trial for e in events if e.trial and "suggestion" in e.data]
+        assert begun == ["t004"]
+
+
+def test_a_campaign_with_a_suggestion_replays(decided: Decided) -> None:
+    assert say(decided, NITRIC)[0] == 0
+    decided.run()
+    trials = [e for e in decided.events() if e.kind == "candidate.proposed"]
+    assert ["suggestion" in e.data for e in trials] == [False] * 3 + [True, False]
+    words = ["replay", decided.name, "--data", str(decided.data)]
+    again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert again.exit_code == 0, again.output
+    assert "(4 candidates)" in again.output
