@@ -1,7 +1,8 @@
 """Tables of real measurements for `polyloop bench planners`, read where they lie.
 
 None is part of polyloop: each folder says where its data comes from (`SOURCE.md`).
-Without any there is `invented`, a table worked out from a formula.
+Without any there is `invented`, a table worked out from a formula. A folder of your own
+with `space.yaml` and `data.csv`, as `polyloop propose` reads them, is one more set.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from orchestrator.errors import Refused
+from orchestrator.config.read_space import read_problem, read_told
+from orchestrator.errors import ConfigError, Refused
 from planners.data import Candidate, Objective
 from planners.space import Choice, Molecule, Parameter, Real, Space
 from planners.table import Goal, Table
@@ -143,6 +145,35 @@ def invented(folder: Path) -> Table:  # noqa: ARG001
     return table("invented", pd.DataFrame(records), parameters, objective)
 
 
+def own(folder: Path) -> Table:
+    """Return the table of a folder with `space.yaml` and `data.csv`.
+
+    Rows that say the same are one, with the mean of their values; rows that failed or
+    have no value are left out. `initial` is that of `space.yaml`, or two.
+    """
+    problem = read_problem(folder / SPACE)
+    told = read_told(folder / "data.csv", problem)
+    name = problem.objective.name
+    values: dict[str, list[float]] = {}
+    alike: dict[str, Candidate] = {}
+    for one in told.observed:
+        candidate = alike.setdefault(one.candidate.id, one.candidate)
+        values.setdefault(candidate.id, []).append(one.estimates[name].value)
+    least = max(2, problem.initial)
+    if len(values) <= least:
+        rule = f"a table needs more than {least} different rows with a value"
+        raise ConfigError(f"{folder / 'data.csv'}: {len(values)} — {rule}")
+    return Table(
+        folder.name,
+        Space(problem.space.parameters, tuple(alike.values())),
+        problem.objective,
+        tuple(float(np.mean(values[key])) for key in alike),
+        initial=least,
+    )
+
+
+SPACE = "space.yaml"
+
 READERS: dict[str, Callable[[Path], Table]] = {
     "p3ht": p3ht,
     "arylation": arylation,
@@ -166,11 +197,24 @@ def data_folder(asked: Path | None) -> Path | None:
     return beside if beside.is_dir() else None
 
 
+def names(folder: Path | None) -> list[str]:
+    """Return the sets that there are in a folder, your own last."""
+    if folder is None:
+        return ["invented"]
+    mine = sorted(path.parent.name for path in folder.glob(f"*/{SPACE}"))
+    for name in mine:
+        if name in READERS:
+            rule = "a set of polyloop's has this name"
+            raise Refused(f"--data {folder / name}: {name!r} — {rule}")
+    return [*READERS, *mine]
+
+
 def read_set(name: str, folder: Path | None) -> Table:
     """Return one of the sets, or refuse it by name and file."""
     if name != "invented" and folder is None:
         raise Refused(f"--sets {name}: say where its data lies with --data DIR")
+    where = folder or Path()
     try:
-        return READERS[name](folder or Path())
+        return READERS[name](where) if name in READERS else own(where / name)
     except (OSError, KeyError, ValueError) as error:
         raise Refused(f"--sets {name}: {folder}: {error}") from error
