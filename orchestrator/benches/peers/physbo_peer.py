@@ -10,7 +10,9 @@ Decided by us: PHYSBO takes a matrix and describes nothing. Numbers are one colu
 (their logarithm on a log scale), choices and molecules a column for each option; all are
 standardised by `physbo.misc.centering` as in the tutorials. It maximises, so that a
 value to be small is negated. Before two observations a random row is drawn, as the
-tutorials begin. Failed rows are no actions.
+tutorials begin. Failed rows are no actions. With two observations its expected
+improvement is often the same everywhere, and it takes the first of equals: the rows are
+shuffled, or the order of the table would decide.
 """
 
 from __future__ import annotations
@@ -26,19 +28,24 @@ def start(pool: Pool) -> Answers:
     """Return what answers for one search."""
     import physbo
 
-    matrix = pool.cube()
+    rng = np.random.RandomState(pool.seed)
+    order = rng.permutation(len(pool.rows))
+    place = order.argsort()
+    matrix = pool.cube()[order]
     matrix = physbo.misc.centering(matrix[:, matrix.std(axis=0) > 0])
     sign = -1.0 if pool.minimise else 1.0
-    state = np.random.RandomState(pool.seed).get_state()
+    state = rng.get_state()
 
     def answers(question: Question) -> Sequence[int]:
         nonlocal state
         if len(question.observed) < LEAST:
             return question.drawn(pool)
-        np.random.set_state(state)  # noqa: NPY002
-        made = (np.array(question.observed, int), sign * np.array(question.values))
+        np.random.set_state(state)  # noqa: NPY002 as PHYSBO has it
+        made = place[question.observed], sign * np.array(question.values)
         policy = physbo.search.discrete.Policy(matrix, initial_data=made)
-        policy.actions = np.setdiff1d(policy.actions, question.failed)
+        policy.actions = np.setdiff1d(
+            policy.actions, place[np.array(question.failed, int)]
+        )
         rows = policy.bayes_search(
             max_num_probes=1,
             num_search_each_probe=question.n,
@@ -47,7 +54,7 @@ def start(pool: Pool) -> Answers:
             is_disp=False,
         )
         state = np.random.get_state()  # noqa: NPY002
-        return [int(row) for row in rows]
+        return [int(row) for row in order[rows]]
 
     return answers
 
