@@ -11,7 +11,9 @@ made are scored by `calc_acquisition`, its documented call for given candidates,
 best is taken; a batch is taken one by one, those before being pending
 (`set_candidates`), as BoFire's own optimiser does for lists of categories. Before two
 observations there is no model, and a random row is drawn. Numbers on a log scale arrive
-as logarithms. Failed rows are left out and not learned from.
+as logarithms. Failed rows are left out and not learned from. Each molecule gets
+fingerprints of its own: BoFire 0.5 makes one object for all, which keeps the bits that
+differ among the first molecules, and then finds none that differ among the others.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def start(pool: Pool) -> Answers:
         ContinuousInput,
         ContinuousOutput,
     )
+    from bofire.data_models.molfeatures.api import Fingerprints
     from bofire.data_models.objectives.api import MaximizeObjective, MinimizeObjective
     from bofire.data_models.strategies.api import SoboStrategy
 
@@ -60,7 +63,12 @@ def start(pool: Pool) -> Answers:
     objective = (MinimizeObjective if pool.minimise else MaximizeObjective)(w=1.0)
     outputs = [ContinuousOutput(key=TARGET, objective=objective)]
     domain = Domain(inputs=Inputs(features=inputs), outputs=Outputs(features=outputs))
-    strategy = strategies.map(SoboStrategy(domain=domain, seed=pool.seed))
+    spec = SoboStrategy(domain=domain, seed=pool.seed)
+    for surrogate in spec.surrogate_specs.surrogates:
+        for p in pool.parameters:
+            if p.kind == "molecule":
+                surrogate.categorical_encodings[p.name] = Fingerprints()
+    strategy = strategies.map(spec)
 
     def answers(question: Question) -> Sequence[int]:
         free = question.free(pool)
