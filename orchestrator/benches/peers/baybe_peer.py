@@ -35,6 +35,7 @@ def start(pool: Pool) -> Answers:
     )
     from baybe.searchspace import SearchSpace
     from baybe.targets import NumericalTarget
+    from baybe.utils.chemistry import get_canonical_smiles
 
     Settings(random_seed=pool.seed).activate()
     rows, parameters = pool.rows.copy(), []
@@ -47,9 +48,10 @@ def start(pool: Pool) -> Answers:
         elif p.kind == "choice":
             parameters.append(CategoricalParameter(p.name, list(p.options)))
         else:
-            first = {smiles: name for name, smiles in reversed(p.options.items())}
-            rows[p.name] = rows[p.name].map(lambda n, p=p, f=first: f[p.options[n]])
-            labels = {name: smiles for smiles, name in first.items()}
+            alike = {n: get_canonical_smiles(s) for n, s in p.options.items()}
+            label = {smiles: name for name, smiles in reversed(alike.items())}
+            rows[p.name] = rows[p.name].map(alike).map(label)
+            labels = {name: smiles for smiles, name in label.items()}
             parameters.append(SubstanceParameter(p.name, labels))
     space = SearchSpace.from_dataframe(rows, parameters)
     if not space.discrete.exp_rep.index.equals(rows.index):

@@ -180,9 +180,14 @@ class Peer:
 
 
 def _table(table: Table, seed: int) -> dict[str, Any]:
-    """Return the first line: parameters under plain names, and the rows."""
-    parameters = table.space.parameters
-    rows = [[c.values[p.name] for p in parameters] for c in table.space.pool]
+    """Return the first line: parameters under plain names, and the rows.
+
+    A parameter that has one value in all rows is left out: some peers refuse it.
+    """
+    pool, every = table.space.pool, table.space.parameters
+    varied = [p for p in every if len({c.values[p.name] for c in pool}) > 1]
+    parameters = varied or every
+    rows = [[c.values[p.name] for p in parameters] for c in pool]
     return {
         "parameters": [
             {"name": f"x{i}", **_parameter(p)} for i, p in enumerate(parameters)

@@ -32,7 +32,7 @@ FIRST = "return question.free(pool)[: question.n]"
 
 ACIDS = {"formic": "OC=O", "acetic": "CC(=O)O"}
 POOL = tuple(
-    Candidate({"heat": heat, "gas": gas, "acid": acid})
+    Candidate({"heat": heat, "gas": gas, "acid": acid, "pressure": 1.0})
     for heat in (1.0, 10.0, 100.0)
     for gas in ("argon", "air")
     for acid in ACIDS
@@ -42,6 +42,7 @@ SPACE = Space(
         Real("heat", 1.0, 100.0, "K", "log"),
         Choice("gas", ("argon", "air")),
         Molecule("acid", ACIDS),
+        Real("pressure", 0.0, 2.0, "bar"),  # the same in all rows
     ),
     POOL,
 )
