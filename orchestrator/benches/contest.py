@@ -47,8 +47,9 @@ class Score:
 
     @property
     def seconds(self) -> float:
-        """Processor time of one call, the median."""
-        return float(np.nanmedian([one.seconds for one in self.results]))
+        """Processor time of one call, the median over seeds of their medians."""
+        every = [s for s in (one.seconds for one in self.results) if not np.isnan(s)]
+        return float(np.median(every)) if every else float("nan")
 
     @property
     def coverage(self) -> float:
@@ -176,7 +177,7 @@ def report(scores: Iterator[Score]) -> Iterator[str]:
             yield _line(
                 (
                     *(score.table.name, goal.name, score.contestant),
-                    f"{median:g} ({low:g} to {high:g})",
+                    f"{median:g} ({low:.3g} to {high:.3g})",
                     share,
                     f"{score.seconds:.2f}",
                     "" if np.isnan(score.coverage) else f"{score.coverage:.0%}",
@@ -209,7 +210,7 @@ def _three(found: tuple[float, float, float]) -> str:
 
 
 def _line(
-    cells: Sequence[str], widths: Sequence[int] = (14, 16, 8, 18, 22, 6, 7)
+    cells: Sequence[str], widths: Sequence[int] = (14, 16, 8, 20, 22, 6, 7)
 ) -> str:
     text = "  ".join(f"{c:{w}}" for c, w in zip(cells, widths, strict=True))
     return text.rstrip()

@@ -78,6 +78,15 @@ def test_what_needs_so_many_times_as_many_has_the_inverse_ratio(
     assert (low, high) == (pytest.approx(exact), pytest.approx(exact))
 
 
+def test_a_search_whose_first_rows_reach_the_goal_takes_no_time(tmp_path: Path) -> None:
+    table = Table("easy", line().space, line().objective, line().values, initial=20)
+    results = Results(tmp_path / "kept.csv")
+    (score,) = contest([table], ["random"], 2, UNCHANGED, results)
+    assert np.isnan(score.seconds)
+    (score,) = contest([table], ["random"], 2, UNCHANGED, Results(results.path))
+    assert np.isnan(score.seconds)
+
+
 def test_the_last_lines_compare_over_all_sets() -> None:
     made = {"ours": (5, 20), "ax": (20, 10), "baybe": (10, 40)}
     scores = [
