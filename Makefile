@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test lint clean
+.PHONY: install run test lint peers clean
 install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -21,5 +21,11 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-clean:                ## the environment; never the data
-	rm -rf .venv
+peers: .peers/installed  ## the planners that `polyloop bench planners` compares with
+.peers/installed: orchestrator/benches/peers/requirements.txt
+	$(PYTHON) -m venv .peers
+	.peers/bin/pip install --quiet -r $<
+	touch $@
+
+clean:                ## the environments; never the data
+	rm -rf .venv .peers

@@ -123,7 +123,8 @@ def search(
         began = time.process_time()
         n = min(table.batch, len(pool) - len(rows))
         proposal = planner.propose(n, observed=observed, failed=failed)
-        seconds.append(time.process_time() - began)
+        spent = time.process_time() - began
+        seconds.append(float(proposal.card.get("seconds", spent)))
         for candidate, reason in zip(
             proposal.candidates,
             proposal.card.get("candidates", [{}] * n),

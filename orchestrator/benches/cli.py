@@ -221,7 +221,7 @@ def planners(
     against: Annotated[str, typer.Option(help="Who searches, with commas.")] = "all",
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each.")] = 30,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Three small tables, five seeds.")
+        bool, typer.Option("--quick", help="Three small tables, five seeds, no peers.")
     ] = False,
     shuffle: Annotated[
         bool, typer.Option("--shuffle", help="Deal the values out anew: a control.")
@@ -229,23 +229,42 @@ def planners(
     fails: Annotated[
         bool, typer.Option("--fails", help="A quarter of each table fails silently.")
     ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Keep each search, and make none that is in it.",
+        ),
+    ] = None,
 ) -> None:
     """Count experiments to the best rows of tables that were measured, side by side."""
     from orchestrator.benches import contest, data_sets
+    from orchestrator.benches.peers import pipe
+    from orchestrator.benches.results import Results
 
-    folder = data_sets.data_folder(data)
-    known = [n for n in data_sets.READERS if folder is not None or n == "invented"]
+    folder, results = data_sets.data_folder(data), Results(to)
+    known, rivals = data_sets.names(folder), list(contest.CONTESTANTS)
     if quick:
         seeds = min(seeds, 5)
         known = [n for n in data_sets.QUICK if n in known]
+        rivals = [one for one in rivals if one not in pipe.PEERS]
     names = _chosen("--sets", sets, known)
+    who = _chosen("--against", against, rivals)
+    if not pipe.installed():
+        # What is in the file can be shown without them.
+        out = [n for n in who if n in pipe.PEERS and n not in results.contestants()]
+        if out and against != "all":
+            raise Refused(f"--against: {', '.join(out)} not installed: make peers")
+        if out:
+            console.print(f"left out, not installed (make peers): {', '.join(out)}")
+        who = [one for one in who if one not in out]
     tables = [data_sets.read_set(name, folder) for name in names]
     change = {"shuffled": shuffle, "failing": fails}
-    who = _chosen("--against", against, list(contest.CONTESTANTS))
     console.print(
         f"{seeds} seeds: medians, with 95 % by bootstrap; ratios pair the seeds"
     )
-    for line in contest.report(contest.contest(tables, who, seeds, change)):
+    scores = contest.contest(tables, who, seeds, change, results)
+    for line in contest.report(scores):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,7 +1,8 @@
 """Tables of real measurements for `polyloop bench planners`, read where they lie.
 
 None is part of polyloop: each folder says where its data comes from (`SOURCE.md`).
-Without any there is `invented`, a table worked out from a formula.
+Without any there is `invented`, a table worked out from a formula. A folder of your own
+with `space.yaml` and `data.csv`, as `polyloop propose` reads them, is one more set.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from orchestrator.errors import Refused
+from orchestrator.config.read_space import read_problem, read_told
+from orchestrator.errors import ConfigError, Refused
 from planners.data import Candidate, Objective
 from planners.space import Choice, Molecule, Parameter, Real, Space
 from planners.table import Goal, Table
@@ -49,7 +51,7 @@ def reals(rows: pd.DataFrame, units: dict[str, str]) -> list[Parameter]:
 
 def p3ht(folder: Path) -> Table:
     """Return conductivities of P3HT with carbon nanotubes, the mean of each blend."""
-    rows = pd.read_csv(folder / "pvlab_p3ht" / "P3HT_dataset.csv")
+    rows = pd.read_csv(folder / "P3HT_dataset.csv")
     *blend, measured = rows.columns
     means = rows.groupby(blend)[measured].apply(lambda s: s.unique().mean())
     rows = means.rename("conductivity").reset_index()
@@ -60,8 +62,7 @@ def p3ht(folder: Path) -> Table:
 
 def barrel(folder: Path) -> Table:
     """Return toughnesses of printed crossed barrels, the mean of three each."""
-    path = folder / "pvlab_crossed_barrel" / "Crossed_barrel_dataset.csv"
-    rows = pd.read_csv(path)
+    rows = pd.read_csv(folder / "Crossed_barrel_dataset.csv")
     rows = rows.groupby(["n", "theta", "r", "t"], as_index=False).mean()
     parameters = reals(rows, {"n": "1", "theta": "degree", "r": "mm", "t": "mm"})
     objective = Objective("toughness", "J")
@@ -70,8 +71,7 @@ def barrel(folder: Path) -> Table:
 
 def arylation(folder: Path) -> Table:
     """Return yields of a direct arylation: three molecules, concentration, heat."""
-    path = folder / "baybe_direct_arylation" / "data.csv"
-    rows = pd.read_csv(path, encoding="utf-8-sig")
+    rows = pd.read_csv(folder / "data.csv", encoding="utf-8-sig")
     molecules: list[Parameter] = [
         Molecule(name, dict(zip(rows[name], rows[f"{name}_SMILES"], strict=True)))
         for name in ("Base", "Ligand", "Solvent")
@@ -85,8 +85,7 @@ def suzuki(case: int) -> Callable[[Path], Table]:
     """Return the reader of yields of one Suzuki coupling: catalyst and three numbers."""
 
     def read(folder: Path) -> Table:
-        path = folder / "summit_reizman_suzuki" / f"reizman_suzuki_case_{case}.csv"
-        rows = pd.read_csv(path, skiprows=[1])
+        rows = pd.read_csv(folder / f"reizman_suzuki_case_{case}.csv", skiprows=[1])
         names = {"t_res": "s", "temperature": "degC", "catalyst_loading": "percent"}
         rows = rows.groupby(["catalyst", *names], as_index=False)["yld"].mean()
         rows = rows.rename(columns={"yld": "yield"})
@@ -99,8 +98,7 @@ def suzuki(case: int) -> Callable[[Path], Table]:
 
 def electrolytes(folder: Path) -> Table:
     """Return conductivities of 600 polymer electrolytes: polymer, salt, three numbers."""
-    path = folder / "learningmatter_spe_conductivity" / "clean_train_data.csv"
-    rows = pd.read_csv(path).dropna()
+    rows = pd.read_csv(folder / "clean_train_data.csv").dropna()
     rows = rows[(rows["molality"] > 0) & (rows["molality"] < 20)]
     keys = ["smiles", "salt smiles", "mw", "molality", "temperature"]
     rows = rows.groupby(keys, as_index=False)["conductivity"].mean()
@@ -143,15 +141,49 @@ def invented(folder: Path) -> Table:  # noqa: ARG001
     return table("invented", pd.DataFrame(records), parameters, objective)
 
 
-READERS: dict[str, Callable[[Path], Table]] = {
-    "p3ht": p3ht,
-    "arylation": arylation,
-    "barrel": barrel,
-    **{f"suzuki{case}": suzuki(case) for case in (1, 2, 3, 4)},
-    "electrolytes": electrolytes,
-    "invented": invented,
+def own(folder: Path) -> Table:
+    """Return the table of a folder with `space.yaml` and `data.csv`.
+
+    Rows that say the same are one, with the mean of their values; rows that failed or
+    have no value are left out. `initial` is that of `space.yaml`, or two.
+    """
+    problem = read_problem(folder / SPACE)
+    told = read_told(folder / "data.csv", problem)
+    if len(problem.objectives) > 1 or problem.limits:
+        rule = "a search counts the best of one objective, without limits"
+        raise ConfigError(f"{folder / SPACE}: objectives — {rule}")
+    (objective,) = problem.objectives
+    name = objective.name
+    values: dict[str, list[float]] = {}
+    alike: dict[str, Candidate] = {}
+    for one in told.observed:
+        candidate = alike.setdefault(one.candidate.id, one.candidate)
+        values.setdefault(candidate.id, []).append(one.estimates[name].value)
+    least = max(2, problem.initial)
+    if len(values) <= least:
+        rule = f"a table needs more than {least} different rows with a value"
+        raise ConfigError(f"{folder / 'data.csv'}: {len(values)} — {rule}")
+    return Table(
+        folder.name,
+        Space(problem.space.parameters, tuple(alike.values())),
+        objective,
+        tuple(float(np.mean(values[key])) for key in alike),
+        initial=least,
+    )
+
+
+SPACE = "space.yaml"
+
+SETS: dict[str, tuple[str, Callable[[Path], Table]]] = {
+    "p3ht": ("pvlab_p3ht", p3ht),
+    "arylation": ("baybe_direct_arylation", arylation),
+    "barrel": ("pvlab_crossed_barrel", barrel),
+    **{f"suzuki{n}": ("summit_reizman_suzuki", suzuki(n)) for n in (1, 2, 3, 4)},
+    "electrolytes": ("learningmatter_spe_conductivity", electrolytes),
+    "invented": ("", invented),
 }
-"""What each set is read by; sets after ``barrel`` were kept aside when we chose."""
+"""In which folder a set lies, and what reads it; sets after ``barrel`` were kept aside
+when we chose."""
 
 QUICK = ("invented", "p3ht", "suzuki1")
 
@@ -166,11 +198,24 @@ def data_folder(asked: Path | None) -> Path | None:
     return beside if beside.is_dir() else None
 
 
+def names(folder: Path | None) -> list[str]:
+    """Return the sets that there are in a folder, your own last."""
+    if folder is None:
+        return ["invented"]
+    mine = sorted(path.parent.name for path in folder.glob(f"*/{SPACE}"))
+    for name in mine:
+        if name in SETS:
+            rule = "a set of polyloop's has this name"
+            raise Refused(f"--data {folder / name}: {name!r} — {rule}")
+    there = [name for name, (where, _) in SETS.items() if (folder / where).is_dir()]
+    return [*there, *mine]
+
+
 def read_set(name: str, folder: Path | None) -> Table:
     """Return one of the sets, or refuse it by name and file."""
-    if name != "invented" and folder is None:
-        raise Refused(f"--sets {name}: say where its data lies with --data DIR")
+    where, reader = SETS.get(name, (name, own))
+    place = (folder or Path()) / where
     try:
-        return READERS[name](folder or Path())
+        return reader(place)
     except (OSError, KeyError, ValueError) as error:
-        raise Refused(f"--sets {name}: {folder}: {error}") from error
+        raise Refused(f"--sets {name}: {place}: {error}") from error
