@@ -268,6 +268,27 @@ def planners(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command()
+def proposing(
+    molecules: Annotated[
+        int, typer.Option(min=100, help="In the pool of molecules.")
+    ] = 22_000,
+    mixed: Annotated[
+        int, typer.Option(min=100, help="In the pool that four numbers go with.")
+    ] = 5_000,
+) -> None:
+    """Time a batch of four from thousands of molecules, after 80 observations."""
+    from orchestrator.benches.proposing import proposing
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("space")
+    table.add_column("preparing, CPU s", justify="right")
+    table.add_column("batch of four, CPU s", justify="right")
+    for name, ready, answered in proposing(molecules, mixed):
+        table.add_row(name, f"{ready:.1f}", f"{answered:.2f}")
+    console.print(table)
+
+
 def _chosen(option: str, text: str, known: Sequence[str]) -> list[str]:
     """Return the names of a list with commas, or refuse one that is not known."""
     if text == "all":

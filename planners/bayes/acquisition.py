@@ -171,8 +171,11 @@ def _ranked(
     positions: torch.Tensor, which: torch.Tensor, value: torch.Tensor
 ) -> list[Peak]:
     order = value.argsort(descending=True, stable=True)
-    return [
-        Peak(positions[i].numpy(), int(which[i]), float(value[i]))
-        for i in order
-        if bool(torch.isfinite(value[i]))
-    ]
+    order = order[torch.isfinite(value[order])]
+    rows = zip(
+        positions[order].numpy(),
+        which[order].tolist(),
+        value[order].tolist(),
+        strict=True,
+    )
+    return [Peak(*row) for row in rows]

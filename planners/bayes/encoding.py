@@ -132,6 +132,7 @@ class Encoding:
         self.places = Places(space)
         self.real_names = tuple(real.name for real in space.reals)
         self.aspects: list[Aspect] = []
+        self._names = [(choice.name, tuple(choice.options)) for choice in space.choices]
         self._numbers = [
             {option: i for i, option in enumerate(choice.options)}
             for choice in space.choices
@@ -164,8 +165,8 @@ class Encoding:
 
     def options(self, label: Sequence[float]) -> dict[str, str]:
         """Return the options with these numbers."""
-        every = zip(self.space.choices, label, strict=True)
-        return {c.name: list(c.options)[int(i)] for c, i in every}
+        every = zip(self._names, label, strict=True)
+        return {name: options[int(i)] for (name, options), i in every}
 
     def encode(self, candidates: Sequence[Candidate]) -> torch.Tensor:
         """Return candidates as points; shape n x d."""

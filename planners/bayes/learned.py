@@ -173,10 +173,8 @@ class Learned:
         the unit of the objective, or in decades on a log scale.
         """
         surrogate = self.objectives[0]
-        highest, lowest = -math.inf, -math.inf
-        for some in torch.split(points, 4096):
-            upper = surrogate.quantiles(self._to_own(some), (1.0 - BOUND,), noisy=False)
-            highest = max(highest, float(upper.max()))
+        there = self._to_own(points)
+        highest = float(surrogate.quantiles(there, (1.0 - BOUND,), noisy=False).max())
         own = self._to_own(self.points[list(self.own)])
         lowest = float(surrogate.quantiles(own, (BOUND,), noisy=False).max())
         return max(highest - lowest, 0.0)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ BEST = 2
 
 
 SHORT = 1024
-"""Rows, or combinations of options, looked at for the second of a batch and later.
+"""Rows, or combinations of options, looked at for the second of a batch and later, and
+for what at most is to be gained.
 
 What is pending takes gain away from every point and adds it to none, so that those
 which had little before need no second look.
@@ -230,12 +232,10 @@ class BayesPlanner:
         learned = fitted.learned
         ranked = self._ranked(learned.gain(chosen, seed), fitted, seed)
         if not chosen and len(self.objectives) == 1:
-            if self._listed:
-                places = fitted.among
-            else:
-                ranked = iter(found := list(ranked))
-                places = self._encoding.encode([candidate for _, candidate in found])
+            first = list(islice(ranked, SHORT))
+            places = self._encoding.encode([candidate for _, candidate in first])
             card["regret_bound"] = round(learned.regret_bound(places), 4)
+            ranked = chain(first, ranked)
         for log_gain, candidate in ranked:
             if candidate in asked:
                 continue
