@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +9,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-import numpy as np
 import torch
 
-from planners.baseline import draw
-from planners.bayes.acquisition import Score, in_chunks, peaks, scattered
+from planners.bayes.acquisition import Score, in_chunks, peaks
+from planners.bayes.design import COMBINATIONS, Design
 from planners.bayes.earlier import Past
 from planners.bayes.encoding import Encoding
 from planners.bayes.learned import Learned
@@ -42,9 +40,6 @@ ENOUGH = 2
 
 Two that lie at the edge of a corner where all is lost would only say which way it is.
 """
-
-COMBINATIONS = 30_000
-"""Most combinations of options that one call looks at."""
 
 RECALLED = 512
 """Scattered candidates among which an earlier campaign chooses, in a space without a pool.
@@ -118,6 +113,7 @@ class BayesPlanner:
         self.seed, self.initial, self.replicates = seed, initial, replicates
         self._listed = space.listed(COMBINATIONS)
         self._pool = self._encoding.encode(self._listed)
+        self._design = Design(self._encoding, self._listed, seed)
 
     def propose(
         self,
@@ -145,7 +141,9 @@ class BayesPlanner:
             fitted = self._fitted(n, observed, pending, failed, card)
             while len(chosen) < n:
                 index = told + len(chosen)
-                candidate, reason = self._next(index, chosen, fitted, asked, card)
+                candidate, reason = self._next(
+                    index, chosen, fitted, asked, failed, card
+                )
                 card["candidates"].append({"id": candidate.id, **reason})
                 chosen.append(candidate)
                 asked.add(candidate)
@@ -184,7 +182,7 @@ class BayesPlanner:
         among = self._pool
         if not self._listed:
             r = len(self._encoding.real_names)
-            among = self._labels(told, learned.points[list(learned.own), r:])
+            among = self._design.labels(told, learned.points[list(learned.own), r:])
         return Fitted(learned, among, torch.arange(len(among)))
 
     def _next(
@@ -193,26 +191,28 @@ class BayesPlanner:
         chosen: Sequence[Candidate],
         fitted: Fitted | None,
         asked: Asked,
+        failed: Sequence[Candidate],
         card: dict[str, Any],
     ) -> tuple[Candidate, dict[str, Any]]:
         """Return one candidate and the reason for it."""
         if told < self.initial:
             if self._past.expected and told % 2 == 0:
                 return self._recalled(told, asked)
-            return self._fill(told, asked), {"reason": "initial design"}
+            return self._design.fill(told, asked), {"reason": "initial design"}
         why = card.get("fallback")
         if fitted is not None:
             try:
                 return self._gain_most(told, chosen, fitted, asked, card)
-            except (FitFailed, *NUMERICAL) as reason:
-                why = card["fallback"] = f"space-filling point: {reason}"
-        return self._fill(told, asked), {"reason": "space-filling", "why": why}
+            except (FitFailed, *NUMERICAL) as error:
+                why = card["fallback"] = f"space-filling point: {error}"
+        reason = {"reason": "space-filling", "why": why}
+        return self._design.point(told, asked, failed), reason
 
     def _recalled(self, told: int, asked: Asked) -> tuple[Candidate, dict[str, Any]]:
         """Return what an earlier campaign would make, each in its turn."""
         listed, places = self._listed, self._pool
         if not listed:
-            listed = tuple(self._fill(i, Asked([])) for i in range(RECALLED))
+            listed = tuple(self._design.fill(i, Asked([])) for i in range(RECALLED))
             places = self._encoding.encode(listed)
         name, order = self._past.best(told // 2, places)
         for row in order:
@@ -274,61 +274,6 @@ class BayesPlanner:
         if len(order) > SHORT:
             fitted.among = fitted.among[order[:SHORT]]
             fitted.rows = fitted.rows[order[:SHORT]]
-
-    def _labels(self, told: int, seen: torch.Tensor) -> torch.Tensor:
-        """Return the combinations of options to look at: all, or some and the seen."""
-        sizes = [len(choice.options) for choice in self.space.choices]
-        if not sizes:
-            return seen[:1]
-        if math.prod(sizes) <= COMBINATIONS:
-            every = np.indices(sizes).reshape(len(sizes), -1).T
-            all_of_them = torch.from_numpy(every.astype(float).reshape(-1, len(sizes)))
-            return self._encoding.places.allowed(all_of_them)
-        rng = np.random.default_rng(call_seed(self.seed, told))
-        drawn = rng.integers(0, sizes, size=(COMBINATIONS, len(sizes))).astype(float)
-        both = torch.cat([torch.from_numpy(drawn), seen])
-        found: torch.Tensor = torch.unique(self._encoding.places.allowed(both), dim=0)
-        return found
-
-    def _fill(self, index: int, asked: Asked) -> Candidate:
-        """Return a point of the scrambled Sobol sequence, options dealt like cards.
-
-        With rules, a point of a space-filling design of the region that they leave.
-
-        Every combination comes once before any comes again, in an order that the seed
-        shuffles. Of a pool, the next row of a shuffled list.
-        """
-        if self._listed:
-            order = np.random.default_rng(self.seed).permutation(len(self._listed))
-            for candidate in (self._listed[int(row)] for row in order):
-                if candidate not in asked:
-                    return candidate
-            raise SpaceExhausted(f"space: all {len(order)} candidates were asked for")
-        sizes = [len(choice.options) for choice in self.space.choices]
-        count, few = math.prod(sizes), math.prod(sizes) <= COMBINATIONS
-        rng = np.random.default_rng(call_seed(self.seed, index))
-        if self.space.rules and not few:
-            return draw(self.space, rng, asked)
-        cards = self._labels(index, torch.zeros(1, 0)).numpy() if few else None
-        count = count if cards is None else len(cards)
-        deck, place = divmod(index, count)
-        dealer = np.random.default_rng([self.seed, deck])
-        if cards is not None:
-            label = cards[int(dealer.permutation(count)[place])]
-        else:  # a deck that no campaign comes to the end of
-            card = int(dealer.integers(count, size=place + 1)[-1])
-            label = np.array(np.unravel_index(card, sizes), float)
-        r = len(self._encoding.real_names)
-        positions = np.zeros(0)
-        if r and self.space.rules:
-            positions = self._encoding.places.design(label, index, self.seed)
-        elif r:
-            positions = scattered(index + 1, r, self.seed)[-1].numpy()
-        options = self._encoding.options([float(one) for one in label])
-        candidate = self._encoding.decode(positions, options)
-        if candidate in asked:
-            return draw(self.space, rng, asked)
-        return candidate
 
 
 @contextmanager

@@ -182,12 +182,12 @@ def test_an_earlier_campaign_shortens_this_one_and_hardly_harms_if_it_misleads()
 ):
     def needed(earlier: Sequence[Earlier], seed: int) -> int:
         planner = BayesPlanner(SQUARE, [HEIGHT], seed, 2, earlier=earlier)
-        observed = campaign(planner, peak, 20)
+        observed = campaign(planner, peak, 14)
         good = [o.estimates["height"].value > 0.8 for o in observed]
-        return good.index(True) if any(good) else 20
+        return good.index(True) if any(good) else 14
 
     cold, alike, opposite = (
-        [needed(earlier, seed) for seed in range(4)]
+        [needed(earlier, seed) for seed in range(3)]
         for earlier in ((), [sibling(1.0)], [sibling(-1.0)])
     )
     assert sum(alike) < 0.8 * sum(cold)
