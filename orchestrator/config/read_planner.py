@@ -14,6 +14,9 @@ from orchestrator.lab import LEARNING, PLANNERS
 from planners.data import Objective
 from planners.space import Space
 
+NO_REPLICATES = "proposed with one objective only; there are {}"
+"""Why replicates are refused, but for the names of the objectives."""
+
 
 def read_planner(
     source: Source, form: PlannerForm, space: Space, objectives: tuple[Objective, ...]
@@ -31,10 +34,6 @@ def read_planner(
         raise source.refusal(("planner", "replicates"), form.replicates, rule)
     earlier = tuple(_earlier(source, form, space, objectives))
     return PlannerChoice(form.name, form.initial, form.seed, form.replicates, earlier)
-
-
-NO_REPLICATES = "proposed with one objective only; there are {}"
-"""Why replicates are refused, but for the names of the objectives."""
 
 
 def _earlier(
