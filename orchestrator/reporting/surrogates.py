@@ -85,8 +85,13 @@ def _weight_of(surrogate: Mapping[str, Any], name: str) -> tuple[str, str]:
     slope = (surrogate.get("slope") or {}).get(name)
     return (
         "—" if weight is None else f"{100.0 * weight:.0f} %",
-        "—" if slope is None else f"{slope:+.2f}".replace("-", "\N{MINUS SIGN}"),
+        "—" if slope is None else _signed(slope),
     )
+
+
+def _signed(slope: float) -> str:
+    text = f"{slope:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return "0" if text.endswith("0.00") else text
 
 
 def _surrogates(
