@@ -23,6 +23,9 @@ GRIPPER = "gripper"
 CARRYING = ("transfer", "put_away")
 """Operations that change the slot a sample is in."""
 
+INITIAL, GAIN = "initial design", "expected gain"
+"""What a planner mostly proposes candidates for; an initial design may say like whom."""
+
 FAILED = TrialStatus.FAILED
 IN_FLIGHT = (TrialStatus.PROPOSED, TrialStatus.PREPARING, TrialStatus.MEASURING)
 
@@ -56,13 +59,13 @@ class Trial:
     that had not happened was attempted again; ``made`` holds what a parameter of the
     candidate really was, where that is not what was asked; ``done_at`` is when its last
     step ended, in Unix seconds. A person may have it rest, or ``condemned`` its sample.
-    ``initial``: of the initial design, before a surrogate was asked. ``suggestion``: a
-    person's, where its candidate is not the planner's.
+    ``why`` is what the planner says it was proposed for. ``suggestion``: a person's, where
+    its candidate is not the planner's.
     """
 
     id: str
     candidate: Candidate
-    initial: bool = False
+    why: str = ""
     status: TrialStatus = TrialStatus.PROPOSED
     sample: str = ""
     home: str = ""
@@ -84,6 +87,20 @@ class Trial:
     resting: bool = False
     condemned: str = ""
     suggestion: Suggestion | None = None
+
+    @property
+    def initial(self) -> bool:
+        """Whether it is of the initial design, before a surrogate was asked."""
+        return self.why.startswith(INITIAL)
+
+    @property
+    def whence(self) -> str:
+        """Who suggested it, or what else it was proposed for than its expected gain.
+
+        Nothing is said of an initial design that fills the space.
+        """
+        usual = self.why in (INITIAL, GAIN)
+        return by_text(self.suggestion) or ("" if usual else self.why)
 
     @property
     def in_flight(self) -> bool:

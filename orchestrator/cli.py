@@ -83,7 +83,7 @@ def check(
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
     console.print(recipe_table(recipe, campaign))
-    for line in safety_lines(campaign):
+    for line in (*map(str, campaign.planner.earlier), *safety_lines(campaign)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{path}: campaign, lab and recipe fit together")
 
@@ -270,14 +270,34 @@ def propose(
     observed: Annotated[Path, typer.Argument(metavar="OBSERVED.csv")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many to make next.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="What an earlier campaign has found: half of the initial design.",
+        ),
+    ] = None,
+    replicates: Annotated[
+        bool, typer.Option("--replicates", help="Something may be made once more.")
+    ] = False,
 ) -> None:
     """Print what to make next as CSV, from a space and a table of results; no lab."""
+    from orchestrator.config.read_earlier import read_earlier
+    from orchestrator.config.read_planner import NO_REPLICATES
     from orchestrator.config.read_space import proposed, read_problem, read_told
     from planners.bayes.planner import BayesPlanner
     from planners.question import BadQuestion
 
     problem = read_problem(path)
+    if replicates and len(problem.objectives) > 1:
+        names = ", ".join(one.name for one in problem.objectives)
+        raise Refused(f"--replicates: {NO_REPLICATES.format(names)}")
     told = read_told(observed, problem)
+    past = [
+        read_earlier(one, problem.space, problem.objectives) for one in earlier or ()
+    ]
+    for file in past:
+        typer.echo(file, err=True)
     seed = problem.seed if seed is None else seed
     try:
         planner = BayesPlanner(
@@ -286,6 +306,8 @@ def propose(
             seed,
             problem.initial,
             limits=problem.limits,
+            earlier=[file.told for file in past],
+            replicates=replicates,
         )
         proposal = planner.propose(
             n, observed=told.observed, pending=told.pending, failed=told.failed

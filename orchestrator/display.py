@@ -42,9 +42,9 @@ def value_text(trial: Trial, wanted: Objective | Limit) -> str:
 
 
 def recipe_text(trial: Trial, space: Space) -> str:
-    """Return the values of a candidate, and who suggested it if a person did."""
+    """Return the values of a candidate, and where it came from if that is unusual."""
     texts = [value for _, value in parameter_texts(trial.candidate, space)]
-    by = f"{by_text(trial.suggestion)}: " if trial.suggestion else ""
+    by = f"{trial.whence}: " if trial.whence else ""
     return f"{by}{', '.join(texts)}"
 
 
@@ -204,7 +204,7 @@ def trials_table(progress: Progress, campaign: Campaign) -> Table:
         table.add_column(one.name.replace("_", " "), justify="right")
     table.add_column("recipe, or reason of the failure")
     for trial in progress.trials.values():
-        by = f"{by_text(trial.suggestion)}: " if trial.suggestion else ""
+        by = f"{trial.whence}: " if trial.whence else ""
         table.add_row(
             f"{trial.id} {MARK}" if trial.id in best else trial.id,
             trial.status.value,

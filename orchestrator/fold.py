@@ -93,9 +93,8 @@ class _State:
         else:
             bounds = seen(self.now.bounds, int(data.get("proposal", 0)), card)
             self.now = dataclasses.replace(self.now, bounds=bounds)
-        initial = _is_initial(candidate, card)
         self.trials[event.trial] = Trial(
-            event.trial, candidate, initial, suggestion=suggestion
+            event.trial, candidate, _why(candidate, card), suggestion=suggestion
         )
 
     def _campaign(self, event: Event) -> None:
@@ -295,7 +294,7 @@ def _after(trial: Trial, event: Event) -> Trial:
             return Trial(
                 trial.id,
                 trial.candidate,
-                trial.initial,
+                trial.why,
                 recipe=trial.recipe,
                 acts=trial.acts,
                 restarts=trial.restarts + 1,
@@ -305,7 +304,7 @@ def _after(trial: Trial, event: Event) -> Trial:
             return Trial(
                 trial.id,
                 trial.candidate,
-                trial.initial,
+                trial.why,
                 status=TrialStatus.PREPARING,
                 sample=data["sample"],
                 home=data["home"],
@@ -374,9 +373,11 @@ def recipe_of(data: Mapping[str, Any]) -> Recipe:
     )
 
 
-def _is_initial(candidate: Candidate, card: Mapping[str, Any]) -> bool:
-    """Return whether a planner says that a candidate is of its initial design."""
-    return any(
-        one.get("reason") == "initial design" and one.get("id") == candidate.id
+def _why(candidate: Candidate, card: Mapping[str, Any]) -> str:
+    """Return why a planner says that it proposes a candidate."""
+    reasons = (
+        one.get("reason")
         for one in card.get("candidates", ())
+        if one.get("id") == candidate.id
     )
+    return str(next(reasons, "") or "")

@@ -162,6 +162,9 @@ PLANNERS: dict[str, str] = {
     "random": "planners.baseline:RandomPlanner",
 }
 
+LEARNING = ("bayes",)
+"""Planners that learn: they take earlier campaigns, and may propose replicates."""
+
 OUTLETS = ("needle", "waste")
 """Ports of a pump's valve that no liquid comes from."""
 
@@ -349,12 +352,17 @@ def build_planner(campaign: Campaign, seed: int | None = None) -> Planner:
     """Build the planner of a campaign, with its own seed or another."""
     choice = campaign.planner
     made = find(PLANNERS[choice.name])
+    learning = {
+        "earlier": [one.told for one in choice.earlier],
+        "replicates": choice.replicates,
+    }
     planner: Planner = made(
         campaign.space,
         campaign.objectives,
         seed=choice.seed if seed is None else seed,
         initial=choice.initial,
         limits=campaign.limits,
+        **(learning if choice.name in LEARNING else {}),
     )
     return planner
 

@@ -21,7 +21,8 @@ from orchestrator.fold import fold
 from orchestrator.ledger import Ledger
 from orchestrator.recipes import compile_recipe
 from planners.data import Candidate, Value
-from planners.space import Real
+from planners.rules import OnlyIf
+from planners.space import Real, Space
 
 
 def suggest(
@@ -42,8 +43,8 @@ def suggest(
     ledger, data, name:
         The ledger, its data directory, and the id of the campaign in it.
     texts:
-        ``parameter=value``, a quantity with its unit; every parameter that ``like`` does
-        not give.
+        ``parameter=value``, a quantity with its unit; every parameter that counts and that
+        ``like`` does not give.
     like:
         The id of a trial whose candidate gives the values that are not written.
     again:
@@ -107,12 +108,28 @@ def read_candidate(
             raise Refused(f"{text}: not among the options of {name}: {why}")
         else:
             values[name] = value
-    values = {**given, **values}
+    # What did not count in the trial that gives values was nobody's choice.
+    rested = campaign.space.resting(given) if given else {}
+    taken = {name: one for name, one in given.items() if name not in rested}
+    values = _at_rest({**taken, **values}, set(values), campaign.space)
     if lacking := [name for name in parameters if name not in values]:
         raise Refused(
             f"{', '.join(lacking)}: missing; --like TRIAL takes them from one"
         )
     return Candidate({name: values[name] for name in parameters})
+
+
+def _at_rest(
+    values: Mapping[str, Value], written: set[str], space: Space
+) -> dict[str, Value]:
+    """Return values with those of the parameters that do not count and are not written."""
+    whole = dict(values)
+    for rule in space.rules:
+        if isinstance(rule, OnlyIf) and rule.parameter not in written:
+            known = rule.needs.keys() <= whole.keys()
+            if known and not rule.counts(whole):
+                whole[rule.parameter] = rule.otherwise
+    return whole
 
 
 def _values_of(progress: Progress, like: str) -> Mapping[str, Value]:

@@ -419,11 +419,16 @@ class StopForm(Form):
 
 
 class PlannerForm(Form):
-    """Who proposes: its name, the trials of its initial design, its seed."""
+    """Who proposes: its name, the trials of its initial design, its seed.
+
+    One that learns may begin with tables of earlier campaigns, and propose replicates.
+    """
 
     name: Name
     initial: Annotated[int, Field(ge=1, le=1000)] = 8
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    replicates: bool = False
+    earlier: list[Text] = []
 
 
 class BudgetForm(Form):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import units
+from orchestrator.config.read_earlier import EarlierFile
 from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import Refused
 from orchestrator.records import MeasurementRule, WhenUnanswered, WithoutPrefect
@@ -230,11 +231,17 @@ class RecipeTemplate:
 
 @dataclass(frozen=True, slots=True)
 class PlannerChoice:
-    """Who proposes, how many trials its initial design has, and its seed."""
+    """Who proposes, how many trials its initial design has, and its seed.
+
+    ``replicates``: whether a candidate may be proposed again; ``earlier``: the tables of
+    earlier campaigns.
+    """
 
     name: str
     initial: int
     seed: int
+    replicates: bool = False
+    earlier: tuple[EarlierFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +283,6 @@ class Campaign:
     @property
     def files(self) -> tuple[Path, ...]:
         """Every file that says what it is; the bench's own among them, unread."""
-        files = (self.path, self.recipe.source.path, self.lab.path)
+        earlier = (one.path for one in self.planner.earlier)
+        files = (self.path, self.recipe.source.path, self.lab.path, *earlier)
         return files if self.lab.bench is None else (*files, self.lab.bench)

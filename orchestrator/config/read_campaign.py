@@ -13,19 +13,19 @@ from orchestrator.config.models import (
     Budget,
     Campaign,
     Lab,
-    PlannerChoice,
     RecipeTemplate,
     Reference,
     Station,
 )
 from orchestrator.config.read_goals import read_goals
 from orchestrator.config.read_lab import load_lab
+from orchestrator.config.read_planner import read_planner
 from orchestrator.config.read_recipe import read_recipe
 from orchestrator.config.read_rules import read_rules, ruled, without
 from orchestrator.config.read_safety import Safe, hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
-from orchestrator.lab import PLANNERS, recipe_keys
+from orchestrator.lab import recipe_keys
 from orchestrator.recipes import compile_recipe, liquids_used
 from orchestrator.records import WhenUnanswered, WithoutPrefect
 from planners.data import Candidate
@@ -57,16 +57,13 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
     """Read and check a campaign, its recipe and its lab (see `read_lab.load_lab`)."""
     source = read(path)
     form = source.fill(CampaignForm)
-    lab_path = _beside(source, "lab", form.lab)
-    recipe_path = _beside(source, "recipe", form.recipe)
+    lab_path = source.beside(("lab",), form.lab)
+    recipe_path = source.beside(("recipe",), form.recipe)
     lab = load_lab(lab_path, check_drivers=check_drivers)
     if not lab.stations:
         rule = "its lab has instruments only: write slots, stations and inventory there"
         raise source.refusal(("lab",), form.lab, rule)
     recipe = read_recipe(recipe_path, lab, form.space)
-    if form.planner.name not in PLANNERS:
-        rule = f"no such planner: {near(form.planner.name, PLANNERS)}"
-        raise source.refusal(("planner", "name"), form.planner.name, rule)
     space, safe = _space(source, form, recipe, lab)
     goals = read_goals(source, form, recipe)
     campaign = Campaign(
@@ -78,9 +75,7 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
         objectives=goals.objectives,
         limits=goals.limits,
         stop=goals.stop,
-        planner=PlannerChoice(
-            form.planner.name, form.planner.initial, form.planner.seed
-        ),
+        planner=read_planner(source, form.planner, space, goals.objectives),
         budget=Budget(form.budget.trials),
         in_flight=form.in_flight,
         when_unanswered=WhenUnanswered(form.when_unanswered),
@@ -103,13 +98,6 @@ def corners(space: Space) -> Iterator[Candidate]:
             for corner in region.corners():
                 positions = dict(zip(names, map(float, corner), strict=True))
                 yield space.candidate(positions, options)
-
-
-def _beside(source: Source, key: str, name: str) -> Path:
-    path = source.path.parent / name
-    if not path.is_file():
-        raise source.refusal((key,), name, "no such file, seen from this one")
-    return path
 
 
 def _uses(recipe: RecipeTemplate, lab: Lab, name: str) -> list[Use]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,21 +31,27 @@ from orchestrator.config.forms import (
     kind_of,
 )
 from orchestrator.config.read_goals import read_limits
+from orchestrator.config.read_rows import (
+    FAILED,
+    candidate_of,
+    estimate_of,
+    fitting,
+    head,
+    heads_of,
+    number,
+    rows,
+)
 from orchestrator.config.read_rules import read_rules, ruled
-from orchestrator.config.strict_yaml import Source, near, read, shown
+from orchestrator.config.strict_yaml import Source, read, shown
 from orchestrator.errors import ConfigError
 from planners.data import (
     Candidate,
-    Estimate,
     Limit,
     Objective,
     Observation,
     Proposal,
-    Value,
 )
 from planners.space import Choice, Molecule, Parameter, Real, Space, SpaceError
-
-FAILED = "failed"
 
 
 class MoleculesForm(Form):
@@ -159,15 +164,16 @@ def _parameter(source: Source, name: str, form: object) -> Parameter:
 
 def _molecules(name: str, path: Path) -> Molecule:
     """Read a pool of molecules: columns name and smiles, and numbers of your own."""
-    rows = list(_rows(path, {"name", "smiles"}))
-    pool = {row["name"]: row["smiles"] for _, row in rows}
-    if len(pool) < len(rows):
+    listed = list(rows(path, {"name", "smiles"}))
+    pool = {row["name"]: row["smiles"] for _, row in listed}
+    if len(pool) < len(listed):
         raise ConfigError(f"{shown(path)}: name — name each molecule once")
-    _check_smiles({f"{place}: {row['name']}": row["smiles"] for place, row in rows})
-    extra = [key for key in rows[0][1] if key not in ("name", "smiles")] if rows else []
+    _check_smiles({f"{place}: {row['name']}": row["smiles"] for place, row in listed})
+    first = listed[0][1] if listed else {}
+    extra = [key for key in first if key not in ("name", "smiles")]
     columns = {
-        row["name"]: tuple(_number(f"{place}: {key}", row[key]) for key in extra)
-        for place, row in rows
+        row["name"]: tuple(number(f"{place}: {key}", row[key]) for key in extra)
+        for place, row in listed
     }
     return Molecule(name, pool, columns if extra else {})
 
@@ -187,10 +193,10 @@ def _check_smiles(smiles: Mapping[str, str]) -> None:
 
 
 def _pool(path: Path, space: Space) -> tuple[Candidate, ...]:
-    heads = {p.name: _head(p.name, getattr(p, "unit", "")) for p in space.parameters}
+    heads = heads_of(space)
     return tuple(
-        _candidate(place, row, heads, space)
-        for place, row in _rows(path, set(heads.values()))
+        fitting(place, candidate_of(place, row, space), space)
+        for place, row in rows(path, set(heads.values()))
     )
 
 
@@ -204,14 +210,14 @@ def read_told(path: Path, problem: Problem) -> Told:
         is not a finite number.
     """
     space = problem.space
-    heads = {p.name: _head(p.name, getattr(p, "unit", "")) for p in space.parameters}
-    columns = {name: _head(name, unit) for name, unit in problem.measured.items()}
+    columns = {name: head(name, unit) for name, unit in problem.measured.items()}
+    logs = {one.name for one in problem.objectives if one.scale == "log"}
     observed, pending, failed = [], [], []
-    for place, row in _rows(path, {*heads.values(), *columns.values()}):
-        candidate = _candidate(place, row, heads, space)
-        texts = {head: row[head].strip() for head in columns.values()}
+    for place, row in rows(path, {*heads_of(space).values(), *columns.values()}):
+        candidate = fitting(place, candidate_of(place, row, space), space)
+        texts = {column: row[column].strip() for column in columns.values()}
         said = {text for text in texts.values() if text}
-        lacking = [head for head, text in texts.items() if text in ("", FAILED)]
+        lacking = [column for column, text in texts.items() if text in ("", FAILED)]
         if not said:
             pending.append(candidate)
         elif said == {FAILED}:
@@ -220,23 +226,12 @@ def read_told(path: Path, problem: Problem) -> Told:
             rule = "a row has every value, or none"
             raise ConfigError(f"{place}: {lacking[0]}: {texts[lacking[0]]} — {rule}")
         else:
-            estimates = {name: _estimate(place, row, name, problem) for name in columns}
+            estimates = {
+                name: estimate_of(place, row, name, unit, log=name in logs)
+                for name, unit in problem.measured.items()
+            }
             observed.append(Observation(candidate, estimates))
     return Told(tuple(observed), tuple(pending), tuple(failed))
-
-
-def _estimate(
-    place: str, row: Mapping[str, str], name: str, problem: Problem
-) -> Estimate:
-    """Return the value of a row, with the uncertainty that its own column may give."""
-    unit = problem.measured[name]
-    value, std = _head(name, unit), _head(f"{name} std", unit)
-    number = _number(f"{place}: {value}", row[value])
-    logs = [one.name for one in problem.objectives if one.scale == "log"]
-    if name in logs and number <= 0:
-        rule = "must be above 0 on a log scale"
-        raise ConfigError(f"{place}: {value}: {row[value]} — {rule}")
-    return Estimate(number, _number(f"{place}: {std}", row.get(std) or "0"))
 
 
 def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
@@ -245,9 +240,9 @@ def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
     The interval is that which is to hold nine in ten next measurements.
     """
     space = problem.space
-    heads = [_head(p.name, getattr(p, "unit", "")) for p in space.parameters]
+    heads = list(heads_of(space).values())
     ends = [
-        f"{_head(one.name, one.unit)} {what}"
+        f"{head(one.name, one.unit)} {what}"
         for one in problem.objectives
         for what in ("expected", "5 %", "95 %")
     ]
@@ -273,56 +268,3 @@ def _line(cells: list[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(cells)
     return text.getvalue()
-
-
-def _head(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit and unit != "1" else name
-
-
-def _rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each row of a CSV file with its place; every wanted column is there."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            heads = reader.fieldnames or []
-            for head in sorted(wanted):
-                if head not in heads:
-                    rule = f"no such column: {near(head, heads)}"
-                    raise ConfigError(f"{shown(path)}:1: {head} — {rule}")
-            for row in reader:
-                place = f"{shown(path)}:{reader.line_num}"
-                if None in row or None in row.values():
-                    rule = f"not as many cells as the {len(heads)} columns"
-                    raise ConfigError(f"{place}: {rule}")
-                yield place, row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{shown(path)}: cannot be read: {error}") from error
-
-
-def _candidate(
-    place: str, row: Mapping[str, str], heads: Mapping[str, str], space: Space
-) -> Candidate:
-    cells = {p.name: row[heads[p.name]] for p in space.parameters}
-    resting = space.resting(cells)
-    values: dict[str, Value] = {}
-    for p in space.parameters:
-        if p.name in resting and not cells[p.name].strip():
-            values[p.name] = resting[p.name]
-        elif isinstance(p, Real):
-            values[p.name] = _number(f"{place}: {heads[p.name]}", cells[p.name])
-        else:
-            values[p.name] = cells[p.name]
-    candidate = Candidate(values)
-    if wrong := space.check(candidate):
-        raise ConfigError(f"{place}: {'; '.join(wrong)}")
-    return candidate
-
-
-def _number(place: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ConfigError(f"{place}: {text} — must be a finite number")
-    return number

@@ -110,6 +110,13 @@ class Source:
         text = value if isinstance(value, str) else _plain(value)
         return ConfigError(f"{self.place(*where)}: {text} — {rule}")
 
+    def beside(self, where: Where, name: str) -> Path:
+        """Return the path of a file that this one names, as seen from here."""
+        path = self.path.parent / name
+        if not path.is_file():
+            raise self.refusal(where, name, "no such file, seen from this one")
+        return path
+
     def fill(self, form: type[Form]) -> Form:
         """Return the form filled from this file."""
         try:

@@ -24,6 +24,7 @@ from orchestrator.records import Step
 from orchestrator.station.acts import ActRecord
 from orchestrator.station.client import StationClient, StationError
 from planners.data import Candidate, Observation, Proposal
+from planners.protocol import Planner
 
 
 def forget(ended: PrefectFuture[Any]) -> None:
@@ -49,6 +50,12 @@ def station_client(address: str) -> StationClient:
 def campaign_of(path: str) -> Campaign:
     """Return a campaign as its file describes it; read once a process."""
     return load_campaign(Path(path), check_drivers=False)
+
+
+@cache
+def planner_of(path: str, seed: int) -> Planner:
+    """Return the planner of a campaign; made once a process, for it learns at birth."""
+    return build_planner(campaign_of(path), seed)
 
 
 @task(
@@ -100,5 +107,5 @@ def propose(
     failed: Sequence[Candidate],
 ) -> Proposal:
     """Ask the planner what to make next."""
-    planner = build_planner(campaign_of(path), seed)
+    planner = planner_of(path, seed)
     return planner.propose(n, observed=observed, pending=pending, failed=failed)

@@ -77,6 +77,7 @@ def trial_rows(history: History) -> list[Row]:
             "by": "person" if trial.suggestion else "planner",
             "who": trial.suggestion.who if trial.suggestion else "",
             "note": trial.suggestion.note if trial.suggestion else "",
+            "proposed for": trial.why,
             "best": trial.id in best,
         }
         for one in history.parameters:

@@ -21,6 +21,7 @@ from orchestrator.campaign import Trial, by_text
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
 from orchestrator.reporting.spectra import spectra_of_best, temperature_lines
+from orchestrator.reporting.surrogates import card_rows, earlier_rows, last_learned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +95,9 @@ def report_html(
         trade_off=[words(name) for name in TRADE_OFF],
         trials=trial_rows(history),
         columns=[*_measured_columns(history), *history.parameters],
-        cards=_cards(history),
+        cards=card_rows(history),
+        learned=last_learned(history),
+        earlier=earlier_rows(history),
         stations=_stations(history),
         raw=_raw_rows(raw or {}),
         words=words,
@@ -130,12 +133,12 @@ def trials_markdown(history: History) -> str:
         f"{words(name)} ({units.pretty(unit)})" if units.pretty(unit) else words(name)
         for name, unit in columns.items()
     ]
-    told_by = ["by"] if any(one.suggestion for one in history.trials) else []
+    told_by = ["by"] if any(one.whence for one in history.trials) else []
     header = ["trial", *told_by, "status", *titles, "reason"]
     lines = [_markdown_row(header), _markdown_row(["---"] * len(header))]
     for row in reversed(trial_rows(history)):
         cells = [row["cells"].get(name, "") for name in columns]
-        by = [row["by"] or "planner" for _ in told_by]
+        by = [row["by"] or row["whence"] or "planner" for _ in told_by]
         head = [row["id"], *by, row["status"]]
         lines.append(_markdown_row([*head, *cells, row["reason"]]))
     return "\n".join(lines)
@@ -170,6 +173,7 @@ def trial_rows(history: History) -> list[dict[str, Any]]:
                 "reason": trial.reason,
                 "is_best": trial.id in best,
                 "by": trial.suggestion.who if trial.suggestion else "",
+                "whence": "" if trial.suggestion else trial.whence,
                 "note": trial.suggestion.note if trial.suggestion else "",
             }
         )
@@ -284,40 +288,6 @@ def _predicted_text(history: History, trial: Trial) -> str:
 
 def _three_digits(value: float) -> float:
     return float(f"{value:.3g}")
-
-
-def _cards(history: History) -> list[dict[str, Any]]:
-    """Return one row for each surrogate that stood behind a proposal, or fell back."""
-    rows = []
-    for trial, card in history.cards.items():
-        for name, surrogate in _surrogates(history, card).items():
-            if not surrogate and not card.get("fallback"):
-                continue
-            check = surrogate.get("leave_one_out") or {}
-            lengths = surrogate.get("lengthscales") or {}
-            observations = surrogate.get("observations", card.get("observed", ""))
-            rows.append(
-                {
-                    "trial": f"{trial} {words(name)}".strip(),
-                    "observations": observations,
-                    "target": surrogate.get("target", ""),
-                    "coverage": check.get("coverage_of_90_percent"),
-                    "rms": check.get("rms"),
-                    "noise": surrogate.get("noise"),
-                    "leading": sorted(lengths, key=lengths.__getitem__)[:3],
-                    "fallback": card.get("fallback") or "",
-                }
-            )
-    return rows
-
-
-def _surrogates(
-    history: History, card: Mapping[str, Any]
-) -> Mapping[str, Mapping[str, Any]]:
-    """Return the surrogate of each objective, by name if there are several."""
-    others = card.get("others") or {}
-    first = history.objectives[0].name if others and history.objectives else ""
-    return {first: card.get("surrogate") or {}, **others}
 
 
 def _stations(history: History) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Two objectives and a limit on the simulated bench, and a candidate of a person's own.
 
-The person speaks while a trial is under way, and the campaign is drained right after.
+The person speaks while a trial is under way, and the campaign is drained right after. The
+surrogates are asked from the third trial on.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.reporting.history import read_history
+from planners.bayes.planner import ENOUGH
 from tests.end_to_end.launched import SPEED, Launched, check_nothing_lost, polyloop
 from tests.orchestrator.lab_files import CONFIGS, LabFiles
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 OBJECTIVES = """
   conductivity: {unit: S/cm, direction: maximise, scale: log}
@@ -37,11 +39,11 @@ def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
     bench = CONFIGS / "sim_bench" / "bench.yaml"
     (tmp_path / "sim_bench" / "bench.yaml").write_bytes(bench.read_bytes())
     files.edit("campaign.yaml", OBJECTIVES, TWO)
-    files.edit("campaign.yaml", "name: bayes", "name: random")
+    files.edit("campaign.yaml", "initial: 8", "initial: 2")
     files.edit("campaign.yaml", "in_flight: 2", "in_flight: 1")
     campaign = files.path("campaign.yaml")
     options = ("--speed", SPEED, "--no-ui", "--data", data)
-    going = Launched(data, "run", campaign, "--trials", "3", *options)
+    going = Launched(data, "run", campaign, "--trials", "5", *options)
     try:
         going.until(lambda progress: bool(progress.acting))
         told = ("--who", "ada", "--note", "as in the paper", "--data", data)
@@ -53,15 +55,16 @@ def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
     finally:
         going.kill()
     assert [one.who for one in going.progress.suggested.values()] == ["ada"]
+    before = len(going.progress.trials)  # one, or more if she spoke slowly
     again = Launched(data, "resume", going.id, *options)
     try:
-        assert again.wait(300.0) == 0, again.output.read_text()
+        assert again.wait(400.0) == 0, again.output.read_text()
     finally:
         again.kill()
-    check_nothing_lost(again, 3)
+    check_nothing_lost(again, 5)
     history = read_history(again.events)
     by = [one.suggestion.who if one.suggestion else "" for one in history.trials]
-    assert by == ["", "ada", ""]
+    assert by == [*[""] * before, "ada", *[""] * (4 - before)]
     observed = history.progress.observed
     assert observed
     for trial in observed:
@@ -69,6 +72,25 @@ def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
         names = {"conductivity", "sheet_resistance", "transmittance"}
         assert set(trial.observation.estimates) == names
     front = [trial.id for trial in history.front()]
+    planned = [trial for trial in history.trials if not trial.suggestion]
+    start = [t for t in history.trials[:2] if t in planned]
+    assert {trial.why for trial in start} == {"initial design"}
+    later = planned[len(start) :]
+    asked = [trial for trial in later if "surrogate" in history.cards[trial.id]]
+    assert asked, "no surrogate was ever asked"
+    for trial in later:
+        card = history.cards[trial.id]
+        enough = card["observed"] >= ENOUGH + bool(card["failed"])
+        assert enough == (trial in asked), card
+        assert trial.why == ("expected gain" if enough else "space-filling")
+    for trial in asked:
+        card = history.cards[trial.id]
+        assert list(card["others"]) == ["sheet_resistance"]
+        assert card["surrogate"]["observations"] == card["observed"]
+        assert all(one.prediction(trial) for one in history.each())
+    replayed = polyloop("replay", again.id, "--data", data)
+    assert replayed.returncode == 0, replayed.stdout
+    assert "(4 candidates) made again" in " ".join(replayed.stdout.split())
 
     said = again.output.read_text()
     assert f"beaten by no other: {', '.join(front)}" in said
@@ -78,11 +100,16 @@ def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
     report = (data / "reports" / f"{again.id}.html").read_text()
     assert "that no other beats in conductivity and sheet resistance" in report
     assert "by ada" in report
+    assert f"What matters, to the surrogate behind {asked[-1].id}" in report
     table = tmp_path / "film.csv"
     assert polyloop("export", again.id, "--to", table, "--data", data).returncode == 0
     with table.open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["by"] for row in rows] == ["planner", "person", "planner"]
+    assert [row["who"] for row in rows] == by
+    assert {(row["by"], row["who"]) for row in rows} == {
+        ("planner", ""),
+        ("person", "ada"),
+    }
     assert [row["trial"] for row in rows if row["best"] == "True"] == sorted(front)
     kept = [row["trial"] for row in rows if row["within limits"] == "True"]
     assert kept == [trial.id for trial in observed]

@@ -249,3 +249,10 @@ def test_the_rows_of_several_objectives_in_the_docs_are_read_as_they_say(
         read_told(table, read_problem(space))
     table.write_text("\n".join(rows.splitlines()[:2]) + "\n")
     assert len(read_told(table, read_problem(space)).observed) == 1
+
+
+def test_replicates_are_refused_for_several_objectives(tmp_path: Path) -> None:
+    space, table = written(tmp_path, "80,50,1,3,99\n")
+    words = ["propose", str(space), str(table), "--replicates"]
+    wrong = str(CliRunner().invoke(app, words).exception)
+    assert "--replicates: proposed with one objective only; there are yield" in wrong

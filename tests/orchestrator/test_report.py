@@ -17,6 +17,7 @@ from orchestrator.reporting.report import (
     trials_markdown,
     write_report,
 )
+from orchestrator.reporting.surrogates import last_learned
 from tests.orchestrator.fake_campaign import FakeCampaign, fake_campaign
 
 FATES = {3: "failed", 5: "doubted", 7: "nan", 12: "in flight"}
@@ -256,3 +257,59 @@ def test_what_was_predicted_of_several_objectives_is_drawn_for_each() -> None:
     assert html.count("Each film as it was predicted before it was made") == 2
     assert re.search(r"<td>t0\d\d conductivity</td>", html)
     assert re.search(r"<td>t0\d\d transmittance</td>", html)
+
+
+def test_what_matters_to_the_surrogate_and_earlier_campaigns_gave_is_said() -> None:
+    campaign = FakeCampaign()
+    for number in range(1, 11):
+        campaign.trial(number)
+    said = {
+        "importance": {"dwell": 0.22, "acid: logP": 0.78},
+        "slope": {"dwell": -0.4},
+    }
+    for event in campaign.events:
+        if card := event.data.get("card"):
+            card["earlier campaigns"] = {"a: <b>: conductivity": "7 observations"}
+            card["regret_bound"] = 0.0212
+            if "surrogate" in card:
+                card["surrogate"] |= said
+            if event.trial == "t010":
+                card["candidates"][0]["reason"] = "replicate"
+    html = report_html(campaign.events)
+    read(html)
+    assert "to the surrogate behind t010" in html
+    rows = re.findall(
+        r"<tr><td>(.*?)</td><td class=.number.>(.*?)</td><td class=.number.>(.*?)</td></tr>",
+        html,
+    )
+    assert rows == [("acid: logP", "78 %", "—"), ("dwell", "22 %", "−0.40")]
+    assert "<td>a: &lt;b&gt;</td><td>conductivity</td><td>7 observations</td>" in html
+    assert "<td>t010<br><span" in html
+    assert html.count("no more than 5 % to be gained") == 2
+    assert '<span class="faint">replicate</span>' in html
+    lines = trials_markdown(read_history(campaign.events)).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:4]] == ["replicate", "planner"]
+
+
+def test_several_objectives_have_their_columns_of_what_matters() -> None:
+    campaign = FakeCampaign(objectives=TWO)
+    for number in range(1, 11):
+        campaign.trial(number)
+    for event in campaign.events:
+        card = event.data.get("card", {})
+        if "surrogate" in card:
+            first = {"importance": {"dwell": 1.0}, "slope": {"dwell": 1.25}}
+            other = {
+                "importance": {"acid": 0.6, "dwell": 0.4},
+                "slope": {"dwell": -1.0},
+            }
+            card["others"] = {"transmittance": card["surrogate"] | other}
+            card["surrogate"] |= first
+    learned = last_learned(read_history(campaign.events))
+    assert learned is not None
+    assert learned["objectives"] == ["conductivity", "transmittance"]
+    assert learned["rows"] == [
+        ("dwell", [("100 %", "+1.25"), ("40 %", "−1.00")]),
+        ("acid", [("—", "—"), ("60 %", "—")]),
+    ]
+    read(report_html(campaign.events))

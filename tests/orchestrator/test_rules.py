@@ -253,7 +253,7 @@ def test_what_does_not_count_is_learned_with_its_fixed_value(space: Path) -> Non
     """Whatever a balance says of a dopant that is not there."""
     problem = read_problem(space)
     candidate = (
-        RandomPlanner(problem.space, [problem.objective], 0)
+        RandomPlanner(problem.space, problem.objectives, 0)
         .propose(9, observed=[])
         .candidates
     )

@@ -162,6 +162,34 @@ def test_what_cannot_be_made_is_refused_and_not_queued(
     assert not queue(decided)
 
 
+def test_what_does_not_count_need_not_be_written(tmp_path: Path) -> None:
+    rule = "{vary: anneal_time, only_if: {acid: [sulfuric acid]}, else: 3 min}"
+    edits = {"objectives:": f"rules:\n  - {rule}\nobjectives:"}
+    decided = Decided.begun(tmp_path, "random", 9, edits=edits).run(until=3)
+    short = NITRIC.replace('anneal_time="5 min"', "")
+    assert "anneal_time: 300 s" in say(decided, NITRIC)[1]
+    assert not queue(decided)
+    sulfuric = short.replace('"nitric acid"', '"sulfuric acid"')
+    assert "anneal_time: missing" in say(decided, sulfuric)[1]
+    assert say(decided, short)[0] == 0
+    assert queue(decided)[0].data["candidate"]["anneal_time"] == 180.0
+    # What rests in one trial is no value for another, and the other way round.
+    assert say(decided, f'{sulfuric} anneal_time="4 min"')[0] == 0
+    suggested = decided.run(until=6).events()
+    trials = {
+        str(e.data["candidate"]["acid"]): e.trial
+        for e in suggested
+        if e.kind == "candidate.proposed" and "suggestion" in e.data
+    }
+    like = f"--like {trials['nitric acid']}"
+    text = f'acid="sulfuric acid" {like} --again'
+    assert "anneal_time: missing" in say(decided, text)[1]
+    back = f'acid="nitric acid" dwell="50 s" --like {trials["sulfuric acid"]}'
+    code, output = say(decided, back)
+    assert code == 0, output
+    assert queue(decided)[-1].data["candidate"]["anneal_time"] == 180.0
+
+
 def test_what_was_made_is_made_once_more_only_if_that_is_wanted(
     decided: Decided,
 ) -> None:

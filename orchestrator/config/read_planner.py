@@ -1,0 +1,58 @@
+"""Who proposes, from the key `planner` of a campaign, with what it is told beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.config.forms import PlannerForm
+from orchestrator.config.models import PlannerChoice
+from orchestrator.config.read_earlier import EarlierFile, read_earlier
+from orchestrator.config.strict_yaml import Source, Where, near
+from orchestrator.errors import ConfigError
+from orchestrator.lab import LEARNING, PLANNERS
+from planners.data import Objective
+from planners.space import Space
+
+NO_REPLICATES = "proposed with one objective only; there are {}"
+"""Why replicates are refused, but for the names of the objectives."""
+
+
+def read_planner(
+    source: Source, form: PlannerForm, space: Space, objectives: tuple[Objective, ...]
+) -> PlannerChoice:
+    """Read who proposes, and the tables of earlier campaigns that it begins with."""
+    if form.name not in PLANNERS:
+        rule = f"no such planner: {near(form.name, PLANNERS)}"
+        raise source.refusal(("planner", "name"), form.name, rule)
+    for key, value in (("replicates", form.replicates), ("earlier", form.earlier)):
+        if value and form.name not in LEARNING:
+            rule = f"planner {form.name} learns nothing: leave it out"
+            raise source.refusal(("planner", key), value, rule)
+    if form.replicates and len(objectives) > 1:
+        rule = NO_REPLICATES.format(", ".join(one.name for one in objectives))
+        raise source.refusal(("planner", "replicates"), form.replicates, rule)
+    earlier = tuple(_earlier(source, form, space, objectives))
+    return PlannerChoice(form.name, form.initial, form.seed, form.replicates, earlier)
+
+
+def _earlier(
+    source: Source, form: PlannerForm, space: Space, objectives: tuple[Objective, ...]
+) -> Iterator[EarlierFile]:
+    names: set[str] = set()
+    for index, name in enumerate(form.earlier):
+        where: Where = ("planner", "earlier", index)
+        if Path(
+            name
+        ).is_absolute():  # the copy that a campaign makes would still say it
+            rule = "say where it is seen from this file, so that a copy can be kept"
+            raise source.refusal(where, name, rule)
+        path = source.beside(where, name)
+        if path.stem in names:
+            rule = f"{path.stem} is there already: give each file a name of its own"
+            raise source.refusal(where, name, rule)
+        names.add(path.stem)
+        try:
+            yield read_earlier(path, space, objectives)
+        except ConfigError as error:
+            raise ConfigError(f"{source.place(*where)}: {error}") from error
