@@ -18,6 +18,7 @@ from scipy.stats import norm
 
 from planners.bayes.card import model_card
 from planners.bayes.encoding import Encoding
+from planners.bayes.forest import second_opinion
 from planners.bayes.gain import Gain, Within
 from planners.bayes.outliers import fit_robustly
 from planners.bayes.surrogate import Surrogate, fit, known_noise, targets
@@ -224,14 +225,24 @@ class Learned:
             found[name] = max(round(z, 1), found.get(name, 0.0), key=abs)
         return found
 
-    def card(self) -> dict[str, Any]:
-        """Return what a person needs to judge the surrogates, as plain JSON values."""
+    def card(self, seed: int) -> dict[str, Any]:
+        """Return what a person needs to judge the surrogates, as plain JSON values.
+
+        ``seed`` is of the forests that give a second opinion.
+        """
         first, *others = (
             {
                 **model_card(
                     surrogate, goal, self.encoding, self.points[list(self.own)]
                 ),
                 "outliers": self._outliers(surrogate),
+                "second opinion": second_opinion(
+                    surrogate,
+                    self.encoding,
+                    self.points[list(self.own)],
+                    targets(self.observed, goal),
+                    seed,
+                ),
             }
             for surrogate, goal in zip(self.objectives, self.goals, strict=True)
         )
