@@ -24,19 +24,20 @@ def model_card(
 
     Lengthscales are in widths of the space; noise is one standard deviation of a
     replicate of the middle observation, in the unit of the target; the log score is the
-    mean leave-one-out log density (nats).
+    mean leave-one-out log density (nats). What is not believed is not scored.
     """
     best, process = surrogate.best, surrogate.process
     with torch.no_grad():
         mean, deviation = (one[best].numpy() for one in process.leave_one_out())
-        scores = process.log_scores().mean(dim=-1)
+        kept = process.kept.numpy()
+        scores = process.log_scores()[:, process.kept].mean(dim=-1)
         noise = math.sqrt(float(process.noise[best])) / math.exp(
             float(process.log_slope[best].median())
         )
-        unit = np.exp(-process.log_slope[best].numpy())
-    miss = process.y[best].numpy() - mean
-    z = np.abs(miss) / (surrogate.wider * deviation)
-    limit = student.ppf(0.95, max(len(miss) - 1, 1))
+        unit = np.exp(-process.log_slope[best].numpy())[kept]
+    miss = (process.y[best].numpy() - mean)[kept]
+    z = np.abs(miss) / (surrogate.wider * deviation[kept])
+    limit = student.ppf(0.95, surrogate.freedom)
     return {
         "kernel": "Matern-5/2, a lengthscale an aspect, dimension-scaled priors",
         "molecules described by": surrogate.views[best],
@@ -44,7 +45,7 @@ def model_card(
             zip(surrogate.views, (round(float(s), 3) for s in scores), strict=True)
         ),
         "power": round(float(process.power[best]), 3) if process.bend else 1.0,
-        "observations": len(miss),
+        "observations": len(kept),
         "target": f"log10({objective.name} / ({objective.unit}))"
         if objective.scale == "log"
         else f"{objective.name} ({objective.unit})",

@@ -18,8 +18,10 @@ from scipy.stats import norm
 
 from planners.bayes.card import model_card
 from planners.bayes.encoding import Encoding
+from planners.bayes.forest import second_opinion
 from planners.bayes.gain import Gain, Within
-from planners.bayes.surrogate import fit, known_noise, targets
+from planners.bayes.outliers import fit_robustly
+from planners.bayes.surrogate import Surrogate, fit, known_noise, targets
 from planners.data import Candidate, Limit, Objective, Observation
 
 LEVELS = (0.05, 0.159, 0.5, 0.841, 0.95)
@@ -64,7 +66,7 @@ class Learned:
         self.apart = encoding.between(self.points, self.points)
         near = self.apart[:, : len(observed), : len(observed)]
         self.objectives = [
-            fit(
+            fit_robustly(
                 near, targets(observed, goal), known_noise(observed, goal), self._used()
             )
             for goal in objectives
@@ -137,7 +139,9 @@ class Learned:
         """Return those of our own points that are best in each objective; at most x q."""
         n = len(self.own)
         found = [
-            one.process.y[one.best, :n].argsort(descending=True, stable=True)[:most]
+            one.process.y[one.best, :n]
+            .masked_fill(~one.process.kept, -math.inf)
+            .argsort(descending=True, stable=True)[:most]
             for one in self.objectives
         ]
         return self.points[torch.unique(torch.cat(found))]
@@ -208,10 +212,36 @@ class Learned:
             return None
         return candidate
 
-    def card(self) -> dict[str, Any]:
-        """Return what a person needs to judge the surrogates, as plain JSON values."""
+    def _outliers(self, surrogate: Surrogate) -> dict[str, float]:
+        """Return the ids of the candidates whose measurements are not believed, and z.
+
+        Of replicates that are not believed, the one that is most off.
+        """
+        found: dict[str, float] = {}
+        for number, z in surrogate.outliers.items():
+            name = self.observed[number].candidate.id
+            found[name] = max(round(z, 1), found.get(name, 0.0), key=abs)
+        return found
+
+    def card(self, seed: int) -> dict[str, Any]:
+        """Return what a person needs to judge the surrogates, as plain JSON values.
+
+        ``seed`` is of the forests that give a second opinion.
+        """
         first, *others = (
-            model_card(surrogate, goal, self.encoding, self.points[list(self.own)])
+            {
+                **model_card(
+                    surrogate, goal, self.encoding, self.points[list(self.own)]
+                ),
+                "outliers": self._outliers(surrogate),
+                "second opinion": second_opinion(
+                    surrogate,
+                    self.encoding,
+                    self.points[list(self.own)],
+                    targets(self.observed, goal),
+                    seed,
+                ),
+            }
             for surrogate, goal in zip(self.objectives, self.goals, strict=True)
         )
         card: dict[str, Any] = {"surrogate": first}

@@ -178,7 +178,7 @@ class BayesPlanner:
         except (FitFailed, *NUMERICAL) as reason:
             card["fallback"] = f"space-filling point: {reason}"
             return None
-        card.update(learned.card())
+        card.update(learned.card(self.seed))
         among = self._pool
         if not self._listed:
             r = len(self._encoding.real_names)

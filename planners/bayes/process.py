@@ -38,6 +38,9 @@ CONSTANT = 0.25
 PRIOR = 1.0 + CONSTANT
 """Prior variance of a standardised target."""
 
+IGNORED = 1e8
+"""Variance of the noise of what is not believed, of a standardised target."""
+
 JITTER = 1e-6
 """Added to diagonals, so that rounding does no harm."""
 
@@ -51,7 +54,8 @@ def steadied(covariance: torch.Tensor) -> torch.Tensor:
 class Bend:
     """Targets bent by a power: 1 leaves them as they are, 0 takes a logarithm.
 
-    ``u = 1 + (y - low) / spread`` is at least 1 for what was observed.
+    ``u = 1 + (y - low) / spread`` is at least 1 for what is believed; below it nothing
+    is bent, so that what is absurd stays as absurd as it is.
     """
 
     low: float
@@ -69,7 +73,8 @@ class Bend:
         power = power[:, None]
         flat = power.abs() < 1e-4
         safe = torch.where(flat, 1.0, power)
-        return torch.where(flat, log, torch.expm1(safe * log) / safe)
+        bent = torch.where(flat, log, torch.expm1(safe * log) / safe)
+        return bent + ((values - self.low) / self.spread).clamp_max(0.0)
 
     def slope(self, values: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
         """Return the logarithm of the slope of the bend at targets; shape f x n."""
@@ -85,7 +90,7 @@ class Bend:
         return np.asarray(self.low + self.spread * np.expm1(np.minimum(log, 600.0)))
 
     def _log(self, values: torch.Tensor) -> torch.Tensor:
-        return (1.0 + (values - self.low) / self.spread).clamp_min(0.05).log()
+        return (1.0 + (values - self.low) / self.spread).clamp_min(1.0).log()
 
 
 class Process:
@@ -104,6 +109,9 @@ class Process:
     raw:
         Hyperparameters in deviations of their priors: a lengthscale for each aspect,
         noise, power; shape f x h.
+    kept:
+        Which targets are believed; shape n, None for all. The others neither pull nor
+        set the scale (`planners.bayes.outliers`).
     """
 
     def __init__(
@@ -114,8 +122,10 @@ class Process:
         bend: Bend | None,
         used: torch.Tensor,
         raw: torch.Tensor,
+        kept: torch.Tensor | None = None,
     ) -> None:
         self.raw, self.bend = raw, bend
+        self.kept = torch.ones(len(values), dtype=torch.bool) if kept is None else kept
         count = used.sum(dim=-1, keepdim=True)
         log_length = LENGTH[0] + 0.5 * count.log() + LENGTH[1] * raw[:, :-2]
         self.lengths = log_length.exp()
@@ -130,17 +140,20 @@ class Process:
         else:
             bent = bend.bent(values, self.power)
             log_slope = bend.slope(values, self.power)
-        self.mean = bent.mean(dim=-1, keepdim=True)
-        spread = bent.var(dim=-1, keepdim=True, unbiased=False).sqrt()
+        known = bent[:, self.kept]
+        self.mean = known.mean(dim=-1, keepdim=True)
+        spread = known.var(dim=-1, keepdim=True, unbiased=False).sqrt()
         flat = spread <= 1e-9 * (1.0 + self.mean.abs())
         self.spread = torch.where(flat, 1.0, spread)
         self.y = (bent - self.mean) / self.spread
         self.log_slope = log_slope - self.spread.log()
         extra = (stds[None] * self.log_slope.exp()).square() + JITTER
         self.scatter = self.noise[:, None] + extra
-        noisy = self.kernel(apart) + torch.diag_embed(self.scatter)
+        believed = torch.where(self.kept, self.scatter, IGNORED)
+        noisy = self.kernel(apart) + torch.diag_embed(believed)
         self.root = torch.linalg.cholesky(noisy)
-        self.pull = torch.cholesky_solve(self.y.unsqueeze(-1), self.root).squeeze(-1)
+        y = torch.where(self.kept, self.y, 0.0)
+        self.pull = torch.cholesky_solve(y.unsqueeze(-1), self.root).squeeze(-1)
 
     def kernel(self, apart: torch.Tensor) -> torch.Tensor:
         """Return covariances at squared distances (a x m x n); shape f x m x n."""
@@ -155,7 +168,9 @@ class Process:
         fit = 0.5 * (self.y * self.pull).sum(dim=-1)
         size = self.root.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
         prior = 0.5 * self.raw.square().sum(dim=-1)
-        loss: torch.Tensor = fit + size + prior - self.log_slope.sum(dim=-1)
+        loss: torch.Tensor = (
+            fit + size + prior - self.log_slope[:, self.kept].sum(dim=-1)
+        )
         return loss
 
     def expected(self, cross: torch.Tensor) -> torch.Tensor:

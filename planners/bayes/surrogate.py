@@ -9,8 +9,8 @@ Shapes: n observations, m points, f fits, a aspects.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -64,6 +64,8 @@ class Surrogate:
 
     ``wider`` is the factor by which intervals are wider than the processes say.
     ``fallback`` says what was done instead of the first fit, empty if that was good.
+    ``outliers`` are the numbers of observations that are not believed, and how many
+    deviations each is off.
     """
 
     process: Process
@@ -71,11 +73,17 @@ class Surrogate:
     belief: np.ndarray
     wider: float
     fallback: str
+    outliers: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def best(self) -> int:
         """The number of the fit believed most."""
         return int(self.belief.argmax())
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of Student's t: the scale is known from so few numbers."""
+        return max(int(self.process.kept.sum()) - 1, 1)
 
     def quantiles(
         self, apart: torch.Tensor, levels: Sequence[float], *, noisy: bool = True
@@ -90,8 +98,7 @@ class Surrogate:
             mean, variance = (one[best].numpy() for one in process.latent(apart))
         if noisy:
             variance = variance + float(process.noise[best])
-        # The scale is known from as few numbers as were observed.
-        steps = student.ppf(np.array(levels), max(process.y.shape[1] - 1, 1))
+        steps = student.ppf(np.array(levels), self.freedom)
         bent = mean + self.wider * steps[:, None] * np.sqrt(variance)
         bent = float(process.mean[best]) + float(process.spread[best]) * bent
         if process.bend is None:
@@ -107,6 +114,7 @@ def fit(
     *,
     bend: bool = True,
     starts: Sequence[float] = STARTS,
+    kept: np.ndarray | None = None,
 ) -> Surrogate:
     """Fit a surrogate to squared distances (a x n x n) and targets (n).
 
@@ -118,18 +126,22 @@ def fit(
         What is known of the noise of each target; shape n.
     bend:
         Whether the targets may be bent.
+    kept:
+        Which targets are believed; shape n, None for all.
 
     Raises
     ------
     FitFailed
         If not even the prior's hyperparameters have a finite posterior.
     """
+    believed = values if kept is None else values[kept]
     with np.errstate(over="ignore", invalid="ignore"):
         spread = float(np.ptp(values)) + float(np.abs(values).max())
         if not math.isfinite(spread * spread):
             raise FitFailed("targets are too far apart to standardise")
     y, noise = torch.from_numpy(values), torch.from_numpy(stds)
-    how = Bend.of(values) if bend and np.ptp(values) > 0 else None
+    how = Bend.of(believed) if bend and np.ptp(believed) > 0 else None
+    keeps = None if kept is None else torch.from_numpy(kept)
     mask = torch.tensor(list(used.values()))
     size = mask.shape[1] + 2
     reasons: list[str] = []
@@ -137,7 +149,7 @@ def fit(
     for view, counts in zip(used, mask, strict=True):
 
         def make(raw: torch.Tensor, counts: torch.Tensor = counts) -> Process:
-            return Process(apart, y, noise, how, counts[None], raw[None])
+            return Process(apart, y, noise, how, counts[None], raw[None], keeps)
 
         best = _climbed(make, size, starts)
         if best is None:
@@ -146,8 +158,8 @@ def fit(
         rows.append(best)
     try:
         with torch.no_grad():
-            process = Process(apart, y, noise, how, mask, torch.stack(rows))
-            scores = process.log_scores().sum(dim=-1).numpy()
+            process = Process(apart, y, noise, how, mask, torch.stack(rows), keeps)
+            scores = process.log_scores()[:, process.kept].sum(dim=-1).numpy()
             wider = _wider(process, int(scores.argmax()))
     except NUMERICAL as reason:
         raise FitFailed("; ".join([*reasons, f"prior: {reason}"])) from reason
@@ -197,6 +209,6 @@ def _wider(process: Process, best: int) -> float:
     next point is one that much is hoped of, after few observations.
     """
     mean, deviation = (one[best] for one in process.leave_one_out())
-    z = ((process.y[best] - mean) / deviation).square()
+    z = ((process.y[best] - mean) / deviation)[process.kept].square()
     total = z.sum() + DOUBTED * MISSED**2
     return float((total / (len(z) + DOUBTED)).sqrt().clamp_min(1.0))

@@ -94,6 +94,20 @@ def test_the_card_tells_of_every_objective() -> None:
     assert "regret_bound" not in card
 
 
+def test_the_card_names_outliers_and_has_a_second_opinion_of_every_objective() -> None:
+    planner = BayesPlanner(SQUARE, [HEIGHT, COST], 0, 4)
+    made = RandomPlanner(SQUARE, [HEIGHT, COST], 0).propose(16, observed=[]).candidates
+    observed = observe(two, made)
+    spoilt = {**observed[5].estimates, "height": Estimate(-1e3, 0.0)}
+    observed[5] = Observation(made[5], spoilt)
+    card = planner.propose(1, observed=observed).card
+    assert card["surrogate"]["outliers"].keys() == {made[5].id}
+    assert card["others"]["cost"]["outliers"] == {}
+    for one in (card["surrogate"], card["others"]["cost"]):
+        assert one["second opinion"]["agrees"] > 0.0
+    assert planner.propose(1, observed=observed).card == card
+
+
 @pytest.mark.slow
 def test_the_best_that_keeps_a_limit_is_found() -> None:
     limit = Limit("cost", "EUR", at_most=0.25)
