@@ -1,4 +1,4 @@
-"""A random forest as second opinion: does a surrogate of another kind see the same?
+"""A random forest as second opinion: what a surrogate of another kind sees.
 
 A forest knows no distances and no smoothness, so that what the two agree on is owed to
 neither. It is scored by what its trees say of observations they were not grown from, in
