@@ -129,6 +129,8 @@ class Gain:
         See `Drawn`.
     limits:
         What must be kept, or a point is worth nothing.
+    floors:
+        Targets from which on each of several objectives counts; None where there is none.
     success:
         Of a surrogate of 1 for what ended well and 0 for what failed, if anything did.
     seed:
@@ -148,6 +150,7 @@ class Gain:
         learned: Sequence[int],
         held: Sequence[int],
         limits: Sequence[Within],
+        floors: Sequence[float | None],
         success: Within | None,
         seed: int,
     ) -> None:
@@ -168,9 +171,9 @@ class Gain:
             best = torch.where(torch.isinf(best), true.amin(dim=1), best)
             self.boxes: Boxes = [(best[:, :, None], None)]
         else:
-            self.boxes = self._beyond(good)
+            self.boxes = self._beyond(good, floors)
 
-    def _beyond(self, good: torch.Tensor) -> Boxes:
+    def _beyond(self, good: torch.Tensor, floors: Sequence[float | None]) -> Boxes:
         """Return the bounds of the boxes beyond each draw's front: f x s x c, by q.
 
         ``good`` says which points count in which draw; shape h x s.
@@ -181,6 +184,9 @@ class Gain:
         for f in range(true.shape[0]):
             # Worse than anything observed, or the ends of the front would not count.
             worst = y[f].amin(dim=0) - MARGIN * (y[f].amax(dim=0) - y[f].amin(dim=0))
+            for q, (drawn, floor) in enumerate(zip(self.drawn, floors, strict=True)):
+                if floor is not None:
+                    worst[q] = worst[q].minimum(drawn.process.standard(floor)[f])
             for s in range(DRAWS):
                 cut = FastNondominatedPartitioning(worst, true[f, s][good[:, s]])
                 cells.append(cut.hypercell_bounds)

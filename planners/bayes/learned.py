@@ -126,6 +126,7 @@ class Learned:
             self.own,
             held,
             self.limits,
+            [_floor(goal, self.bounds) for goal in self.goals],
             self.success,
             seed,
         )
@@ -251,3 +252,17 @@ class Learned:
         reasons = (one.fallback for one in self.objectives)
         card["fallback"] = "; ".join(one for one in reasons if one) or None
         return card
+
+
+def _floor(goal: Objective, limits: Sequence[Limit]) -> float | None:
+    """Return the target from which on an objective counts, if a limit says so.
+
+    What is wanted down to a limit is wanted there, even if all observed is far above.
+    """
+    for limit in limits:
+        if limit.name == goal.name:
+            sign = -1.0 if goal.direction == "minimise" else 1.0
+            bound = limit.at_most if sign < 0.0 else limit.at_least
+            if bound is not None and (goal.scale == "linear" or bound > 0.0):
+                return sign * (math.log10(bound) if goal.scale == "log" else bound)
+    return None

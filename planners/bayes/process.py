@@ -173,6 +173,15 @@ class Process:
         )
         return loss
 
+    def standard(self, value: float) -> torch.Tensor:
+        """Return a target as each fit has it, bent and standardised; shape f."""
+        target = torch.tensor([value], dtype=torch.double)
+        bent = target[None]
+        if self.bend is not None:
+            bent = self.bend.bent(target, self.power)
+        standard: torch.Tensor = ((bent - self.mean) / self.spread)[:, 0]
+        return standard
+
     def expected(self, cross: torch.Tensor) -> torch.Tensor:
         """Return means (f x m) where covariances with the observations are f x m x n."""
         return (cross @ self.pull.unsqueeze(-1)).squeeze(-1)

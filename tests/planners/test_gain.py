@@ -35,9 +35,11 @@ def gain(
     surrogates: Sequence[Surrogate],
     pending: Sequence[int] = (),
     limits: Sequence[Within] = (),
+    floors: Sequence[float | None] | None = None,
 ) -> Gain:
     held = [*range(SEEN), *pending]
-    return Gain(surrogates, APART, range(SEEN), held, limits, None, 0)
+    floors = floors or [None] * len(surrogates)
+    return Gain(surrogates, APART, range(SEEN), held, limits, floors, None, 0)
 
 
 def scores(one: Gain) -> np.ndarray:
@@ -133,3 +135,14 @@ def test_three_objectives_have_a_finite_gain() -> None:
     third = np.sin(4.0 * POINTS[:, 1].numpy())
     found = scores(gain([fitted(v) for v in (RISING, FALLING, third)]))
     assert np.isfinite(found).all()
+
+
+def test_an_objective_is_wanted_down_to_its_limit() -> None:
+    """Where one is below all that was observed of it, the other still counts."""
+    both = [fitted(RISING), fitted(FALLING)]
+    plain, wide = scores(gain(both)), scores(gain(both, floors=[None, -1.0]))
+    assert (wide >= plain - 1e-6).all()
+    least = POINTS[SEEN:, 0].argmax()
+    assert wide[least] > plain[least] + 0.1
+    kept = scores(gain(both, floors=[None, 0.9]))
+    assert kept == pytest.approx(plain), "a limit above the worst takes nothing away"
