@@ -52,7 +52,7 @@ class RunningBench:
     def stop(self) -> None:
         """Switch the bench off."""
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
