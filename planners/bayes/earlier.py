@@ -61,10 +61,9 @@ def _expectation(
 ) -> Score:
     kept = thinned(observations, objective)
     points = encoding.encode([one.candidate for one in kept])
-    used = {view: encoding.used(view) for view in encoding.views or [""]}
     apart = encoding.between(points, points)
     y, noise = targets(kept, objective), known_noise(kept, objective)
-    surrogate = fit(apart, y, noise, used)
+    surrogate = fit(apart, y, noise, encoding.used_by_view())
     process, best = surrogate.process, surrogate.best
 
     def expect(some: torch.Tensor) -> torch.Tensor:

@@ -158,6 +158,10 @@ class Encoding:
             aspect.view in ("identity", view) for aspect in self.aspects
         ]
 
+    def used_by_view(self) -> dict[str, list[bool]]:
+        """Return which aspects count, for each way of describing molecules."""
+        return {view: self.used(view) for view in self.views or [""]}
+
     def label(self, options: Mapping[str, object]) -> np.ndarray:
         """Return the numbers of the options chosen; shape k."""
         every = zip(self.space.choices, self._numbers, strict=True)

@@ -15,7 +15,7 @@ from botorch.utils.multi_objective.box_decompositions.non_dominated import (
     FastNondominatedPartitioning,
 )
 
-from planners.bayes.process import PRIOR, steadied
+from planners.bayes.process import PRIOR, Process, steadied
 from planners.bayes.surrogate import Surrogate
 
 DRAWS = 32
@@ -179,16 +179,15 @@ class Gain:
         ``good`` says which points count in which draw; shape h x s.
         """
         true = torch.stack([one.true for one in self.drawn], dim=-1).transpose(1, 2)
-        y = torch.stack([one.process.y for one in self.drawn], dim=-1)
+        worst = [
+            _worst(one.process, floor)
+            for one, floor in zip(self.drawn, floors, strict=True)
+        ]
+        reference = torch.stack(worst, dim=-1)
         cells = []
         for f in range(true.shape[0]):
-            # Worse than anything observed, or the ends of the front would not count.
-            worst = y[f].amin(dim=0) - MARGIN * (y[f].amax(dim=0) - y[f].amin(dim=0))
-            for q, (drawn, floor) in enumerate(zip(self.drawn, floors, strict=True)):
-                if floor is not None:
-                    worst[q] = worst[q].minimum(drawn.process.standard(floor)[f])
             for s in range(DRAWS):
-                cut = FastNondominatedPartitioning(worst, true[f, s][good[:, s]])
+                cut = FastNondominatedPartitioning(reference[f], true[f, s][good[:, s]])
                 cells.append(cut.hypercell_bounds)
         most = max(one.shape[1] for one in cells)
         shape = (true.shape[0], DRAWS, most, true.shape[-1])
@@ -217,6 +216,17 @@ class Gain:
         if self.success is not None:
             score = score + (LEAST + self.success.chance(apart)).log()
         return score
+
+
+def _worst(process: Process, floor: float | None) -> torch.Tensor:
+    """Return the target from which on volume counts; shape f.
+
+    Worse than anything observed and believed, or the ends of a front would not count.
+    """
+    y = process.y[:, process.kept]
+    least, most = y.amin(dim=-1), y.amax(dim=-1)
+    worst = least - MARGIN * (most - least)
+    return worst if floor is None else worst.minimum(process.standard(floor))
 
 
 def log_width(

@@ -67,7 +67,10 @@ class Learned:
         near = self.apart[:, : len(observed), : len(observed)]
         self.objectives = [
             fit_robustly(
-                near, targets(observed, goal), known_noise(observed, goal), self._used()
+                near,
+                targets(observed, goal),
+                known_noise(observed, goal),
+                self.encoding.used_by_view(),
             )
             for goal in objectives
         ]
@@ -80,10 +83,6 @@ class Learned:
         self.points = torch.cat([self.points, points])
         return range(before, len(self.points))
 
-    def _used(self) -> dict[str, list[bool]]:
-        """Return which aspects count, for each way of describing molecules."""
-        return {one: self.encoding.used(one) for one in self.encoding.views or [""]}
-
     def _within(self, limit: Limit) -> Within:
         """Return the surrogate of a quantity that must keep within bounds."""
         quantity = Objective(limit.name, limit.unit)
@@ -92,7 +91,7 @@ class Learned:
             self.apart[:, :n, :n],
             targets(self.observed, quantity),
             known_noise(self.observed, quantity),
-            self._used(),
+            self.encoding.used_by_view(),
             bend=False,
         )
         low = -math.inf if limit.at_least is None else limit.at_least
@@ -105,7 +104,7 @@ class Learned:
         first = self.objectives[0]
         view = first.views[first.best]
         apart = self.apart[:, list(tried)][:, :, list(tried)]
-        used = {view: self._used()[view]}
+        used = {view: self.encoding.used_by_view()[view]}
         surrogate = fit(apart, ended, np.zeros(len(ended)), used, bend=False)
         return Within(surrogate, tried, 0.5, math.inf)
 

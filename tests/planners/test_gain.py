@@ -146,3 +146,15 @@ def test_an_objective_is_wanted_down_to_its_limit() -> None:
     assert wide[least] > plain[least] + 0.1
     kept = scores(gain(both, floors=[None, 0.9]))
     assert kept == pytest.approx(plain), "a limit above the worst takes nothing away"
+
+
+def test_what_is_not_believed_sets_no_scale_of_the_front() -> None:
+    absurd = RISING.copy()
+    absurd[0] = -1e4
+    used = {"numbers": [True, True]}
+    kept = np.array([False] + [True] * (SEEN - 1))
+    near = APART[:, :SEEN, :SEEN]
+    robust = fit(near, absurd[:SEEN], np.zeros(SEEN), used, kept=kept)
+    one = gain([robust, fitted(FALLING)])
+    low = one.boxes[0][0]
+    assert float(low[torch.isfinite(low)].min()) > -10.0
