@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.campaign import Progress, Trial
+from orchestrator.desirable import desirability_of
 from orchestrator.stopping import gain_text
 from planners.data import Limit, Objective
 from planners.front import front, point_of, within
@@ -32,10 +33,13 @@ def ranked_trials(
     return best + _ordered([trial for trial, on in placed if not on], objectives)
 
 
-def none_yet(progress: Progress, limits: Sequence[Limit]) -> str:
+def none_yet(
+    progress: Progress, objectives: Sequence[Objective], limits: Sequence[Limit] = ()
+) -> str:
     """Return why there is no best trial."""
-    beyond = limits and any(trial.observation for trial in progress.trials.values())
-    return "none within the limits yet" if beyond else "none yet"
+    seen = any(trial.observation for trial in progress.trials.values())
+    use = " of any use" if seen and desirability_of(objectives) else ""
+    return f"none{use}{' within the limits' if seen and limits else ''} yet"
 
 
 def gain_left(progress: Progress, objectives: Sequence[Objective]) -> str:

@@ -283,15 +283,14 @@ def propose(
 ) -> None:
     """Print what to make next as CSV, from a space and a table of results; no lab."""
     from orchestrator.config.read_earlier import read_earlier
-    from orchestrator.config.read_planner import NO_REPLICATES
+    from orchestrator.config.read_planner import no_replicates
     from orchestrator.config.read_space import proposed, read_problem, read_told
     from planners.bayes.planner import BayesPlanner
     from planners.question import BadQuestion
 
     problem = read_problem(path)
-    if replicates and len(problem.objectives) > 1:
-        names = ", ".join(one.name for one in problem.objectives)
-        raise Refused(f"--replicates: {NO_REPLICATES.format(names)}")
+    if replicates and (why := no_replicates(problem.objectives)):
+        raise Refused(f"--replicates: {why}")
     told = read_told(observed, problem)
     past = [
         read_earlier(one, problem.space, problem.objectives) for one in earlier or ()

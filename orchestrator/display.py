@@ -18,12 +18,14 @@ from orchestrator import units
 from orchestrator.best import best_trials, gain_left, none_yet
 from orchestrator.campaign import Progress, Trial, by_text
 from orchestrator.config.models import Campaign
+from orchestrator.desirable import desirability_of, parts
 from orchestrator.launcher import View
 from orchestrator.recipes import parameter_texts
 from orchestrator.records import TrialStatus
 from orchestrator.replay import Difference, Replayed
 from orchestrator.versions import versions
 from planners.data import Limit, Objective
+from planners.desirability import quantities
 from planners.space import Space
 
 MARK = "*"
@@ -52,7 +54,7 @@ def best_word(progress: Progress, campaign: Campaign) -> str:
     """Return a line that says which trials are the best."""
     best = best_trials(progress, campaign.objectives, campaign.limits)
     if not best:
-        return f"best: {none_yet(progress, campaign.limits)}"
+        return f"best: {none_yet(progress, campaign.objectives, campaign.limits)}"
     within = " within the limits" if campaign.limits else ""
     if len(campaign.objectives) == 1:
         value = value_text(best[0], campaign.objectives[0])
@@ -217,10 +219,13 @@ def trials_table(progress: Progress, campaign: Campaign) -> Table:
 
 
 def _wanted(campaign: Campaign) -> list[Objective | Limit]:
-    """Return the objectives, and the limits on other quantities."""
-    names = [one.name for one in campaign.objectives]
-    limits = [one for one in campaign.limits if one.name not in names]
-    return [*campaign.objectives, *limits]
+    """Return the objectives, what one is made of, and the limits on other quantities."""
+    wanted = {
+        one.name: one
+        for one in (*campaign.objectives, *quantities(campaign.objectives))
+    }
+    limits = [one for one in campaign.limits if one.name not in wanted]
+    return [*wanted.values(), *limits]
 
 
 def best_table(progress: Progress, campaign: Campaign) -> RenderableType:
@@ -249,9 +254,13 @@ def _recipe_table(trial: Trial, space: Space, objective: Objective) -> Table:
     table.add_row("trial, sample", f"{trial.id}, {trial.sample}")
     if trial.suggestion is not None:
         table.add_row("suggested", by_text(trial.suggestion))
+    whole = desirability_of([objective])
+    shares = {one.name: one for one in parts(whole, trial)} if whole else {}
     for one in trial.measurements:
         if one.believed and one.quantity != objective.name:
             text = units.show(one.value, one.unit, one.std)
+            if part := shares.get(one.quantity):
+                text = f"{part.value}, desirability {part.share:.2f}"
             table.add_row(one.quantity.replace("_", " "), text)
     for name, value in parameter_texts(trial.candidate, space):
         table.add_row(name, value)

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from orchestrator import units
 from orchestrator.analysis.evaluate import evaluate, observe
 from orchestrator.campaign import Trial
+from orchestrator.desirable import as_measurement, desirability_of
 from orchestrator.errors import PolyloopError
 from orchestrator.records import Document, Measurement, MeasurementRule
 from planners.data import Candidate, Limit, Objective, Observation
+from planners.desirability import quantities
 from planners.space import Space
 
 REPEATS = 1
@@ -75,7 +77,8 @@ def learn(
     known = {one.quantity: one for one in trial.measurements if one.believed}
     told = {(one.quantity, one.runs) for one in trial.measurements if one.runs}
     fresh: set[str] = set()
-    wanted = _needed(trial.recipe.measurements, (*objectives, *limits))
+    needed: list[Objective | Limit] = [*quantities(objectives), *limits]
+    wanted = _needed(trial.recipe.measurements, needed)
     for rule in trial.recipe.measurements:
         concerned = step in rule.runs.values() or fresh & rule.after
         runs_there = all(name in trial.runs for name in rule.runs.values())
@@ -103,9 +106,15 @@ def learn(
             return
     if trial.next_step is None:
         try:
-            yield observe(trial.candidate, objectives, known, limits)
+            seen = observe(trial.candidate, objectives, known, limits)
         except PolyloopError as error:
             yield Failed(str(error))
+            return
+        if whole := desirability_of(objectives):
+            worth = as_measurement(whole, seen, known)
+            if (worth.quantity, worth.runs) not in told:
+                yield Learned(worth)
+        yield seen
 
 
 def _needed(

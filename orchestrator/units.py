@@ -151,6 +151,27 @@ def parse(text: object, unit: str) -> float:
     return value
 
 
+def written(text: str) -> str:
+    """Return the unit that a quantity is written in.
+
+    Raises
+    ------
+    UnitError
+        If there is none, or none that is known.
+
+    Examples
+    --------
+    >>> written("70 percent"), written("1e3ohm")
+    ('percent', 'ohm')
+    """
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise UnitError('write a number and its unit, e.g. "30 s"')
+    unit = match[2].replace("·", "*")
+    _base(unit)
+    return unit
+
+
 def pretty(unit: str) -> str:
     """Return a unit as people write it.
 

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Sequence
 
 from planners.data import Limit, Objective, Observation
+from planners.desirability import Desirability
 
 Point = tuple[float, ...]
 """A value for each objective, turned so that more is better; logarithms on a log scale."""
@@ -52,14 +53,18 @@ def within(observation: Observation, limits: Sequence[Limit]) -> bool:
 
 
 def point_of(observation: Observation, objectives: Sequence[Objective]) -> Point | None:
-    """Return an observation as a point of which more is better, None if it is none."""
+    """Return an observation as a point of which more is better, None if it is none.
+
+    What has no desirability at all is of no use, and none either.
+    """
     values = []
     for objective in objectives:
         one = observation.estimates.get(objective.name)
         value = math.nan if one is None else one.value
         if objective.scale == "log":
             value = math.log10(value) if value > 0.0 else math.nan
-        if not math.isfinite(value):
+        useless = isinstance(objective, Desirability) and value <= 0.0
+        if useless or not math.isfinite(value):
             return None
         values.append(value if objective.direction == "maximise" else -value)
     return tuple(values)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from planners.data import Candidate, Limit, Objective, Observation
+from planners.desirability import quantities
 from planners.space import Space, SpaceError
 
 
@@ -33,7 +34,7 @@ def check_question(
         candidate = observation.candidate
         place = f"candidate {candidate.id} {dict(candidate.values)}"
         for objective in (
-            *objectives,
+            *quantities(objectives),
             *(Objective(one.name, one.unit) for one in limits),
         ):
             if objective.name not in observation.estimates:

@@ -11,6 +11,7 @@ from orchestrator.errors import PolyloopError
 from orchestrator.records import Document, Measurement, MeasurementRule
 from orchestrator.units import UnitError, convert
 from planners.data import Candidate, Estimate, Limit, Objective, Observation
+from planners.desirability import quantities, worked_out
 
 Analysis = Callable[
     [Mapping[str, list[Document]], Mapping[str, Measurement]], Measurement
@@ -76,7 +77,8 @@ def observe(
 ) -> Observation:
     """Return what the planner learns: an estimate for each objective and limit.
 
-    Each is in the unit of its objective or limit.
+    Each is in the unit of its objective or limit; a desirability is worked out from those
+    of its quantities.
 
     Parameters
     ----------
@@ -95,9 +97,9 @@ def observe(
         If an objective or a limited quantity was not measured, or its measurement is
         not believed.
     """
-    wanted: list[Objective | Limit] = [*objectives, *limits]
+    wanted: list[Objective | Limit] = [*quantities(objectives), *limits]
     estimates = {one.name: _estimate(one, measurements.get(one.name)) for one in wanted}
-    return Observation(candidate, estimates)
+    return Observation(candidate, worked_out(estimates, objectives))
 
 
 def _estimate(wanted: Objective | Limit, measured: Measurement | None) -> Estimate:

@@ -17,6 +17,7 @@ import pandas as pd
 from orchestrator.config.read_space import read_problem, read_told
 from orchestrator.errors import ConfigError, Refused
 from planners.data import Candidate, Objective
+from planners.desirability import quantities
 from planners.space import Choice, Molecule, Parameter, Real, Space
 from planners.table import Goal, Table
 
@@ -149,7 +150,8 @@ def own(folder: Path) -> Table:
     """
     problem = read_problem(folder / SPACE)
     told = read_told(folder / "data.csv", problem)
-    if len(problem.objectives) > 1 or problem.limits:
+    several = quantities(problem.objectives) != problem.objectives[:1]
+    if several or problem.limits:
         rule = "a search counts the best of one objective, without limits"
         raise ConfigError(f"{folder / SPACE}: objectives — {rule}")
     (objective,) = problem.objectives

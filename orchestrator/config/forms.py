@@ -398,6 +398,42 @@ class ObjectiveForm(Form):
     target: QuantityText | None = None
 
 
+def bounds_of(value: object) -> str:
+    """Return whether one bound is written, or two."""
+    return "two" if isinstance(value, list) else "one"
+
+
+Bounds = Annotated[
+    Annotated[QuantityText, Tag("one")]
+    | Annotated[list[QuantityText], Field(min_length=2, max_length=2), Tag("two")],
+    Discriminator(bounds_of),
+]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
+
+
+class DesireForm(Form):
+    """How desirable a measured quantity is: 0 from one bound on, 1 from the other.
+
+    Two useless bounds want it between them, at an ideal or between two.
+    """
+
+    useless: Bounds
+    ideal: Bounds
+    scale: Literal["linear", "log"] = "linear"
+    weight: Above0 = 1.0
+    exponent: Above0 = 1.0
+
+
+Objectives = Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
+Desires = Annotated[dict[Name, DesireForm], Field(min_length=1)]
+EITHER = ConfigDict(
+    json_schema_extra={
+        "oneOf": [{"required": ["objectives"]}, {"required": ["desirability"]}]
+    }
+)
+"""Of what is wanted, one of the two; `read_goals` says so with the line."""
+
+
 class BoundsForm(Form):
     """What a measured quantity must keep within."""
 
@@ -440,12 +476,14 @@ class BudgetForm(Form):
 class CampaignForm(Form):
     """campaign.yaml: one search space, one recipe, one set of objectives, one budget."""
 
+    model_config = EITHER
     campaign: Name
     lab: Text
     recipe: Text
     space: Annotated[dict[Name, ParameterForm], Field(min_length=1)]
     rules: Rules = []
-    objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
+    objectives: Objectives = {}
+    desirability: Desires = {}
     limits: dict[Name, BoundsForm] = {}
     planner: PlannerForm
     budget: BudgetForm

@@ -21,6 +21,7 @@ from orchestrator.config.read_rows import (
 from orchestrator.config.strict_yaml import shown
 from orchestrator.errors import ConfigError
 from planners.data import Earlier, Objective, Observation
+from planners.desirability import quantities
 from planners.space import Space
 
 
@@ -51,13 +52,14 @@ def read_earlier(
     """Read the table of an earlier campaign, whose name is that of the file.
 
     Rows with options or numbers that the space does not have, and rows without a value
-    of every objective, are left out.
+    of every objective (or of what one is made of), are left out.
 
     Raises
     ------
     ConfigError
         If a column is missing, a number cannot be read, or no row is left.
     """
+    objectives = quantities(objectives)
     columns = {one.name: head(one.name, one.unit) for one in objectives}
     count, fitting, why, observed = 0, 0, "", []
     for place, row in rows(path, {*heads_of(space).values(), *columns.values()}):

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from orchestrator import units
 from orchestrator.config.forms import BoundsForm, CampaignForm, ObjectiveForm, StopForm
 from orchestrator.config.models import RecipeTemplate
+from orchestrator.config.read_desirability import read_desirability, wants_desirability
 from orchestrator.config.strict_yaml import Source, Where, near
 from orchestrator.lab import ANALYSES
 from orchestrator.stopping import StopRule
 from planners.data import Limit, Objective
+from planners.desirability import NAME, Desirability, quantities
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,15 @@ def read_goals(source: Source, form: CampaignForm, recipe: RecipeTemplate) -> Go
     measured = {
         rule.quantity: ANALYSES[rule.analysis].unit for rule in recipe.measurements
     }
-    objectives = tuple(_objectives(source, form.objectives, measured))
+    objectives: tuple[Objective, ...]
+    if wants_desirability(source, form.objectives, form.desirability, form.space):
+        if NAME in measured:
+            place = recipe.source.place("measurements", NAME)
+            rule = f"{place} is a quantity of this name: call it otherwise"
+            raise source.refusal((NAME,), ", ".join(form.desirability), rule)
+        objectives = (read_desirability(source, form.desirability, measured),)
+    else:
+        objectives = tuple(_objectives(source, form.objectives, measured))
 
     def unit_of(name: str, _: BoundsForm) -> str:
         return _unit(source, ("limits", name), measured)
@@ -49,9 +59,12 @@ def read_limits(
     unit_of: Callable[[str, BoundsForm], str],
 ) -> Iterator[Limit]:
     """Yield the limits, each in the unit of its objective or in what ``unit_of`` says."""
-    units_of = {one.name: one.unit for one in objectives}
+    units_of = {one.name: one.unit for one in quantities(objectives)}
     for name, form in forms.items():
         where: Where = ("limits", name)
+        if name == NAME and isinstance(objectives[0], Desirability):
+            rule = "what is useless in it is said there: limit a quantity"
+            raise source.refusal(where, name, rule)
         unit = units_of.get(name) or unit_of(name, form)
         bounds = {
             key: None if text is None else _quantity(source, (*where, key), text, unit)

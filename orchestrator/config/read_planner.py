@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.config.forms import PlannerForm
@@ -12,10 +12,16 @@ from orchestrator.config.strict_yaml import Source, Where, near
 from orchestrator.errors import ConfigError
 from orchestrator.lab import LEARNING, PLANNERS
 from planners.data import Objective
+from planners.desirability import Desirability, quantities
 from planners.space import Space
 
-NO_REPLICATES = "proposed with one objective only; there are {}"
-"""Why replicates are refused, but for the names of the objectives."""
+
+def no_replicates(objectives: Sequence[Objective]) -> str:
+    """Return why no candidate can be proposed again, ``""`` where it can."""
+    if len(objectives) == 1 and not isinstance(objectives[0], Desirability):
+        return ""
+    names = ", ".join(one.name for one in quantities(objectives))
+    return f"proposed with one objective only; there are {names}"
 
 
 def read_planner(
@@ -29,9 +35,8 @@ def read_planner(
         if value and form.name not in LEARNING:
             rule = f"planner {form.name} learns nothing: leave it out"
             raise source.refusal(("planner", key), value, rule)
-    if form.replicates and len(objectives) > 1:
-        rule = NO_REPLICATES.format(", ".join(one.name for one in objectives))
-        raise source.refusal(("planner", "replicates"), form.replicates, rule)
+    if form.replicates and (why := no_replicates(objectives)):
+        raise source.refusal(("planner", "replicates"), form.replicates, why)
     earlier = tuple(_earlier(source, form, space, objectives))
     return PlannerChoice(form.name, form.initial, form.seed, form.replicates, earlier)
 

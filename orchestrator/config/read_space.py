@@ -22,14 +22,16 @@ from orchestrator.cards import of_objective
 from orchestrator.config.forms import (
     BoundsForm,
     ChoiceForm,
+    Desires,
     Form,
     Name,
-    ObjectiveForm,
+    Objectives,
     RangeForm,
     Rules,
     Text,
     kind_of,
 )
+from orchestrator.config.read_desirability import read_desirability, wants_desirability
 from orchestrator.config.read_goals import read_limits
 from orchestrator.config.read_rows import (
     FAILED,
@@ -51,6 +53,7 @@ from planners.data import (
     Observation,
     Proposal,
 )
+from planners.desirability import quantities, worked_out
 from planners.space import Choice, Molecule, Parameter, Real, Space, SpaceError
 
 
@@ -73,7 +76,8 @@ class SpaceForm(Form):
 
     space: Annotated[dict[Name, VariedForm], Field(min_length=1)]
     rules: Rules = Field(default_factory=list)
-    objectives: Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
+    objectives: Objectives = Field(default_factory=dict)
+    desirability: Desires = Field(default_factory=dict)
     limits: dict[Name, BoundsForm] = Field(default_factory=dict)
     initial: Annotated[int, Field(ge=0, le=1000)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -92,9 +96,14 @@ class Problem:
 
     @property
     def measured(self) -> dict[str, str]:
-        """What is measured, with its unit: every objective and limited quantity."""
-        every: list[Objective | Limit] = [*self.objectives, *self.limits]
+        """What is measured, with its unit: for objectives and limits."""
+        every: list[Objective | Limit] = [*quantities(self.objectives), *self.limits]
         return {one.name: one.unit for one in every}
+
+    @property
+    def expected(self) -> tuple[Objective, ...]:
+        """Of what a planner says what it expects: objectives, and what one is made of."""
+        return tuple(dict.fromkeys((*self.objectives, *quantities(self.objectives))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +125,15 @@ def read_problem(path: Path) -> Problem:
     """
     source = read(path)
     form = source.fill(SpaceForm)
-    objectives = tuple(
+    objectives: tuple[Objective, ...] = tuple(
         Objective(name, goal.unit, goal.direction, goal.scale)
         for name, goal in form.objectives.items()
     )
+    if wants_desirability(source, form.objectives, form.desirability, form.space):
+        objectives = (read_desirability(source, form.desirability),)
     limits = tuple(read_limits(source, form.limits, objectives, _unit_of))
-    names = ({one.name for one in objectives} | set(form.limits)) & set(form.space)
+    wanted = {one.name for one in quantities(objectives)}
+    names = (wanted | set(form.limits)) & set(form.space)
     for name in sorted(names):
         place = source.place("space", name)
         raise ConfigError(f"{place}: is measured — give what is varied another name")
@@ -211,7 +223,8 @@ def read_told(path: Path, problem: Problem) -> Told:
     """
     space = problem.space
     columns = {name: head(name, unit) for name, unit in problem.measured.items()}
-    logs = {one.name for one in problem.objectives if one.scale == "log"}
+    objectives = problem.objectives
+    logs = {one.name for one in quantities(objectives) if one.scale == "log"}
     observed, pending, failed = [], [], []
     for place, row in rows(path, {*heads_of(space).values(), *columns.values()}):
         candidate = fitting(place, candidate_of(place, row, space), space)
@@ -230,7 +243,8 @@ def read_told(path: Path, problem: Problem) -> Told:
                 name: estimate_of(place, row, name, unit, log=name in logs)
                 for name, unit in problem.measured.items()
             }
-            observed.append(Observation(candidate, estimates))
+            every = worked_out(estimates, objectives)
+            observed.append(Observation(candidate, every))
     return Told(tuple(observed), tuple(pending), tuple(failed))
 
 
@@ -243,13 +257,13 @@ def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
     heads = list(heads_of(space).values())
     ends = [
         f"{head(one.name, one.unit)} {what}"
-        for one in problem.objectives
+        for one in problem.expected
         for what in ("expected", "5 %", "95 %")
     ]
     yield _line([*heads, *ends, "reason"])
     cards = proposal.card["candidates"]
     for candidate, card in zip(proposal.candidates, cards, strict=True):
-        expected = [cell for one in problem.objectives for cell in _expected(one, card)]
+        expected = [cell for one in problem.expected for cell in _expected(one, card)]
         values = [candidate.values[p.name] for p in space.parameters]
         cells = [one if isinstance(one, str) else f"{one:.9g}" for one in values]
         yield _line([*cells, *expected, card["reason"]])

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.archive.documents import RunRecord
+from orchestrator.desirable import desirability_of, parts, wanted_text
 from orchestrator.errors import Refused
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
@@ -67,6 +68,7 @@ def trial_rows(history: History) -> list[Row]:
     """Return one row a trial; the keys are the headers, each with its unit."""
     quantities = history.quantities()
     best = {trial.id for trial in history.front()}
+    whole = desirability_of(history.objectives)
     rows = []
     for trial in history.trials:
         row: Row = {
@@ -89,8 +91,12 @@ def trial_rows(history: History) -> list[Row]:
             row[f"{name} believed"] = found.believed if found else None
         if history.limits:
             row["within limits"] = history.within(trial) if trial.observation else None
-        for objective, alone in zip(history.objectives, history.each(), strict=True):
-            guess = alone.prediction(trial)
+        if whole is not None:
+            shares = {one.name: one.share for one in parts(whole, trial)}
+            for desire in whole.desires:
+                row[f"{desire.name} desirability"] = shares.get(desire.name)
+        for alone in history.each():
+            (objective,), guess = alone.objectives, alone.prediction(trial)
             header = _header(f"predicted {objective.name}", objective.unit)
             row[header] = guess[0] if guess else None
         row["reason of failure"] = trial.reason
@@ -243,6 +249,11 @@ def _write_json(events: Sequence[Event], data: Path, to: Path) -> None:
 
 def _about(history: History) -> list[tuple[str, Any]]:
     asked = [f"{o.direction} {o.name} [{o.unit}]" for o in history.objectives]
+    whole = desirability_of(history.objectives)
+    made_of = [
+        (f"desirability of {one.name}", f"{wanted_text(one)}, weight {one.weight:g}")
+        for one in (whole.desires if whole else ())
+    ]
     return [
         ("campaign", history.id),
         ("lab", history.facts.get("lab", "")),
@@ -252,6 +263,7 @@ def _about(history: History) -> list[tuple[str, Any]]:
         ("last event [UTC]", _moment(history.last)),
         ("ended", history.progress.ended or "not ended"),
         ("objectives", ", ".join(asked)),
+        *made_of,
         ("limits", ", ".join(map(_limit_text, history.limits))),
         ("best", "beaten by no other, within the limits"),
         ("std", "one standard uncertainty, in the unit of the value"),

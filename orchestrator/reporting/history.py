@@ -16,6 +16,7 @@ from orchestrator.fold import fold
 from orchestrator.ledger import Event
 from orchestrator.records import Measurement
 from planners.data import Estimate, Limit, Objective
+from planners.desirability import objective_of, quantities
 from planners.front import within
 
 EDGE = 0.02
@@ -125,8 +126,12 @@ class History:
         return trial.observation is not None and within(trial.observation, self.limits)
 
     def each(self) -> list[History]:
-        """Return the same campaign as if it had one of its objectives only, for each."""
-        return [dataclasses.replace(self, objectives=(one,)) for one in self.objectives]
+        """Return the same campaign as if it had one objective only, for each.
+
+        What an objective is made of counts as one.
+        """
+        every = dict.fromkeys((*self.objectives, *quantities(self.objectives)))
+        return [dataclasses.replace(self, objectives=(one,)) for one in every]
 
     def quantities(self) -> dict[str, str]:
         """Return every measured quantity with its unit, in the order first seen."""
@@ -202,7 +207,7 @@ def outline(started: Event, progress: Progress) -> History:
         began=started.at,
         last=started.at,
         parameters=tuple(_parameter(one) for one in facts.get("space", ())),
-        objectives=tuple(Objective(**one) for one in facts.get("objectives", ())),
+        objectives=tuple(map(objective_of, facts.get("objectives", ()))),
         limits=tuple(Limit(**one) for one in facts.get("limits", ())),
         progress=progress,
     )

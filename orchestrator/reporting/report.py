@@ -18,10 +18,12 @@ from orchestrator import units
 from orchestrator.archive.documents import RunRecord
 from orchestrator.best import gain_left
 from orchestrator.campaign import Trial, by_text
+from orchestrator.desirable import desirability_of, parts, wanted_text
 from orchestrator.ledger import Event
 from orchestrator.reporting.history import History, read_history
 from orchestrator.reporting.spectra import spectra_of_best, temperature_lines
 from orchestrator.reporting.surrogates import card_rows, earlier_rows, last_learned
+from planners.desirability import quantities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,14 +58,15 @@ def report_html(
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from orchestrator.reporting import front_plots, plots
+    from orchestrator.reporting import desirability_plots, front_plots, plots
 
     history = read_history(events)
-    several = len(history.objectives) > 1
-    pair = {one.name for one in history.objectives} == set(TRADE_OFF)
+    several, whole = len(history.objectives) > 1, desirability_of(history.objectives)
+    pair = {one.name for one in quantities(history.objectives)} == set(TRADE_OFF)
     figures = {
         "best_so_far": _best_so_far(history),
         "front": front_plots.of_objectives(history),
+        "worth": desirability_plots.of_quantities(history),
         "trade_off": None if pair else front_plots.trade_off(history, *TRADE_OFF),
         "timeline": plots.timeline(history),
         "spectra": nyquist,
@@ -100,6 +103,8 @@ def report_html(
         earlier=earlier_rows(history),
         stations=_stations(history),
         raw=_raw_rows(raw or {}),
+        made_of=whole.desires if whole else (),
+        wanted=wanted_text,
         words=words,
         pretty=units.pretty,
     )
@@ -204,7 +209,9 @@ def _best(history: History) -> dict[str, Any] | None:
     ranked, objective = history.ranked(), history.objective
     if not ranked or objective is None:
         return None
-    top = ranked[0]
+    top, whole = ranked[0], desirability_of(history.objectives)
+    made_of = parts(whole, top) if whole else []
+    aside = {objective.name, *(one.name for one in made_of)}
     one = history.estimate(top)
     assert one is not None  # noqa: S101 - ranked trials have one
     return {
@@ -221,8 +228,9 @@ def _best(history: History) -> dict[str, Any] | None:
         "also": [
             (words(name), units.show(other.value, other.unit, other.std))
             for name in history.quantities()
-            if name != objective.name and (other := history.measured(top, name))
+            if name not in aside and (other := history.measured(top, name))
         ],
+        "parts": made_of,
         "alike": _alike(history, ranked),
         "predicted": _predicted_text(history, top),
         "edge": [words(name) for name in history.at_edge(top)],

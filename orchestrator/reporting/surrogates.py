@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.best import gain_left
 from orchestrator.reporting.history import History
+from planners.desirability import quantities
 
 
 def card_rows(history: History) -> list[dict[str, Any]]:
@@ -99,5 +100,6 @@ def _surrogates(
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return the surrogate of each objective, by name if there are several."""
     others = card.get("others") or {}
-    first = history.objectives[0].name if others and history.objectives else ""
+    names = [one.name for one in quantities(history.objectives)]
+    first = names[0] if others and names else ""
     return {first: card.get("surrogate") or {}, **others}

@@ -16,9 +16,11 @@ import numpy as np
 import torch
 
 from planners.bayes.acquisition import Score, in_chunks
+from planners.bayes.composite import desired
 from planners.bayes.encoding import Encoding
 from planners.bayes.surrogate import NUMERICAL, FitFailed, fit, known_noise, targets
 from planners.data import Earlier, Objective, Observation
+from planners.desirability import Desirability, quantities
 
 MOST = 300
 """Most observations of an earlier campaign that are looked at; a fit grows as the cube."""
@@ -62,12 +64,23 @@ def _expectation(
     kept = thinned(observations, objective)
     points = encoding.encode([one.candidate for one in kept])
     apart = encoding.between(points, points)
-    y, noise = targets(kept, objective), known_noise(kept, objective)
-    surrogate = fit(apart, y, noise, encoding.used_by_view())
-    process, best = surrogate.process, surrogate.best
+    fits = [
+        fit(
+            apart,
+            targets(kept, goal),
+            known_noise(kept, goal),
+            encoding.used_by_view(),
+        )
+        for goal in quantities([objective])
+    ]
+    processes, best = [one.process for one in fits], fits[0].best
 
     def expect(some: torch.Tensor) -> torch.Tensor:
-        return process.expected(process.kernel(encoding.between(some, points)))[best]
+        between = encoding.between(some, points)
+        means = [one.expected(one.kernel(between)) for one in processes]
+        if isinstance(objective, Desirability):
+            return desired(objective, processes, means)[best]
+        return means[0][best]
 
     return expect
 
@@ -75,8 +88,11 @@ def _expectation(
 def thinned(
     observations: Sequence[Observation], objective: Objective
 ) -> list[Observation]:
-    """Return at most `MOST` observations, evenly from the lowest to the highest."""
-    name = objective.name
+    """Return at most `MOST` observations, evenly from the lowest to the highest.
+
+    Of what several quantities make, those of the first.
+    """
+    name = quantities([objective])[0].name
     ranked = sorted(observations, key=lambda one: one.estimates[name].value)
     places = np.linspace(0, len(ranked) - 1, min(len(ranked), MOST)).round()
     return [ranked[int(i)] for i in places]

@@ -163,8 +163,11 @@ class Gain:
         for limit in limits:
             keeps = keeps * limit.chance(base[:, list(held)])
         drawn = torch.from_numpy(rng.random((len(held), DRAWS)))
-        good = drawn < keeps[:, None]
-        if len(objectives) == 1:
+        self._before(drawn < keeps[:, None], floors)
+
+    def _before(self, good: torch.Tensor, floors: Sequence[float | None]) -> None:
+        """Find what is there already in each draw, of the points that count (h x s)."""
+        if len(self.drawn) == 1:
             true = self.drawn[0].true
             best = true.masked_fill(~good, -math.inf).amax(dim=1)
             # Nothing good yet: anything is better than the worst.
@@ -203,19 +206,23 @@ class Gain:
 
         ``apart`` are squared distances to the whole base; shape a x m x b.
         """
-        volume = torch.zeros(())
-        for drawn, (low, high) in zip(self.drawn, self.boxes, strict=True):
-            mean, deviation = drawn.at(apart)
-            volume = volume + log_width(
-                mean[..., None], deviation[..., None], low[:, None], high
-            )
-        each = volume.logsumexp(dim=(-2, -1)) - math.log(DRAWS)
+        each = self._added(apart)
         score = torch.logsumexp(each + self.belief[:, None], dim=0)
         for limit in self.limits:
             score = score + (HARDLY + limit.chance(apart)).log()
         if self.success is not None:
             score = score + (LEAST + self.success.chance(apart)).log()
         return score
+
+    def _added(self, apart: torch.Tensor) -> torch.Tensor:
+        """Return the log of what is expected to be added, with each fit; shape f x m."""
+        volume = torch.zeros(())
+        for drawn, (low, high) in zip(self.drawn, self.boxes, strict=True):
+            mean, deviation = drawn.at(apart)
+            volume = volume + log_width(
+                mean[..., None], deviation[..., None], low[:, None], high
+            )
+        return volume.logsumexp(dim=(-2, -1)) - math.log(DRAWS)
 
 
 def _worst(process: Process, floor: float | None) -> torch.Tensor:

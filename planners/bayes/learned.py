@@ -17,12 +17,14 @@ import torch
 from scipy.stats import norm
 
 from planners.bayes.card import model_card
+from planners.bayes.composite import DesirableGain, desired, quantiles
 from planners.bayes.encoding import Encoding
 from planners.bayes.forest import second_opinion
 from planners.bayes.gain import Gain, Within
 from planners.bayes.outliers import fit_robustly
 from planners.bayes.surrogate import Surrogate, fit, known_noise, targets
 from planners.data import Candidate, Limit, Objective, Observation
+from planners.desirability import Desirability, quantities
 
 LEVELS = (0.05, 0.159, 0.5, 0.841, 0.95)
 """Quantiles of the next measurement that are told."""
@@ -36,6 +38,8 @@ BOUND = 0.05
 
 class Learned:
     """Surrogates of the objectives, the limits and of success, on one base of points.
+
+    Of a desirability each quantity has a surrogate, as if it were an objective.
 
     Parameters
     ----------
@@ -57,7 +61,8 @@ class Learned:
         failed: Sequence[Candidate],
         pending: Sequence[Candidate],
     ) -> None:
-        self.encoding, self.goals, self.bounds = encoding, tuple(objectives), limits
+        self.encoding, self.bounds = encoding, limits
+        self.goals, self.whole = quantities(objectives), _whole(objectives)
         self.observed, self.pending = observed, pending
         self.points = encoding.encode([o.candidate for o in observed])
         self.own = range(len(observed))
@@ -72,7 +77,7 @@ class Learned:
                 known_noise(observed, goal),
                 self.encoding.used_by_view(),
             )
-            for goal in objectives
+            for goal in self.goals
         ]
         self.limits = [self._within(limit) for limit in limits]
         self.success = self._success(tried, len(failed)) if failed else None
@@ -119,16 +124,14 @@ class Learned:
         points = torch.cat([self.points, encoding.encode(chosen)])
         numbers = range(len(self.points), len(points))
         held = [*self.own, *self.waiting, *numbers]
-        gain = Gain(
-            self.objectives,
-            encoding.between(points, points),
-            self.own,
-            held,
-            self.limits,
-            [_floor(goal, self.bounds) for goal in self.goals],
-            self.success,
-            seed,
-        )
+        known = encoding.between(points, points), self.own, held, self.limits
+        if self.whole is None:
+            floors = [_floor(goal, self.bounds) for goal in self.goals]
+            gain = Gain(self.objectives, *known, floors, self.success, seed)
+        else:
+            gain = DesirableGain(
+                self.whole, self.objectives, *known, self.success, seed
+            )
 
         def score(places: torch.Tensor) -> torch.Tensor:
             return gain(encoding.between(places, points))
@@ -136,14 +139,20 @@ class Learned:
         return score
 
     def best(self, most: int) -> torch.Tensor:
-        """Return those of our own points that are best in each objective; at most x q."""
+        """Return those of our own points that are best in each objective; at most x q.
+
+        Of a desirability, those that are best in it as well.
+        """
         n = len(self.own)
-        found = [
-            one.process.y[one.best, :n]
-            .masked_fill(~one.process.kept, -math.inf)
-            .argsort(descending=True, stable=True)[:most]
+        worth = [
+            one.process.y[one.best, :n].masked_fill(~one.process.kept, -math.inf)
             for one in self.objectives
         ]
+        if self.whole is not None:
+            processes = [one.process for one in self.objectives]
+            seen = desired(self.whole, processes, [one.y for one in processes])
+            worth.append(seen[self.objectives[0].best])
+        found = [one.argsort(descending=True, stable=True)[:most] for one in worth]
         return self.points[torch.unique(torch.cat(found))]
 
     def _to_own(self, points: torch.Tensor) -> torch.Tensor:
@@ -157,16 +166,12 @@ class Learned:
             found = surrogate.quantiles(apart, LEVELS)[:, 0]
             if goal.direction == "minimise":
                 found = -found[::-1]
-            low, below, middle, above, high = (round(float(one), 4) for one in found)
-            every.append(
-                {
-                    "predicted": middle,
-                    "predicted_std": round((above - below) / 2.0, 4),
-                    "predicted_90": [low, high],
-                }
-            )
-        others = zip(self.goals[1:], every[1:], strict=True)
-        more = {goal.name: one for goal, one in others}
+            every.append(_told(found))
+        names = [goal.name for goal in self.goals]
+        if self.whole is not None:
+            found = quantiles(self.whole, self.objectives, apart, LEVELS)[:, 0]
+            return {**_told(found), "others": dict(zip(names, every, strict=True))}
+        more = dict(zip(names[1:], every[1:], strict=True))
         return {**every[0], "others": more} if more else every[0]
 
     def regret_bound(self, points: torch.Tensor) -> float:
@@ -176,12 +181,18 @@ class Learned:
         both wrong in 5 of 100 cases (Makarova et al., AutoML 2022, arXiv:2104.08166); in
         the unit of the objective, or in decades on a log scale.
         """
-        surrogate = self.objectives[0]
         there = self._to_own(points)
-        highest = float(surrogate.quantiles(there, (1.0 - BOUND,), noisy=False).max())
         own = self._to_own(self.points[list(self.own)])
-        lowest = float(surrogate.quantiles(own, (BOUND,), noisy=False).max())
-        return max(highest - lowest, 0.0)
+        highest = self._truth(there, 1.0 - BOUND).max()
+        return max(float(highest - self._truth(own, BOUND).max()), 0.0)
+
+    def _truth(self, apart: torch.Tensor, level: float) -> np.ndarray:
+        """Return a quantile of what is true of the first objective; shape m."""
+        if self.whole is not None:
+            found = quantiles(self.whole, self.objectives, apart, (level,), noisy=False)
+        else:
+            found = self.objectives[0].quantiles(apart, (level,), noisy=False)
+        return np.asarray(found[0])
 
     def again(self, gain: float, chosen: Sequence[Candidate]) -> Candidate | None:
         """Return what is worth another trial more than a new candidate is.
@@ -190,9 +201,9 @@ class Learned:
         best of these beliefs is expected to gain by that (the knowledge gradient, Frazier,
         Powell and Dayanik, 2009), and the new candidate ``gain`` (a logarithm), which
         counts the truth and is thus the more hopeful of the two. None with several
-        objectives, or if there is no such observation.
+        objectives or a desirability, or if there is no such observation.
         """
-        if len(self.objectives) > 1:
+        if len(self.objectives) > 1 or self.whole is not None:
             return None
         process, best = self.objectives[0].process, self.objectives[0].best
         n = len(self.own)
@@ -251,6 +262,22 @@ class Learned:
         reasons = (one.fallback for one in self.objectives)
         card["fallback"] = "; ".join(one for one in reasons if one) or None
         return card
+
+
+def _whole(objectives: Sequence[Objective]) -> Desirability | None:
+    """Return the desirability that is wanted, if one is."""
+    (first, *_) = objectives
+    return first if isinstance(first, Desirability) else None
+
+
+def _told(found: np.ndarray) -> dict[str, Any]:
+    """Return quantiles of `LEVELS` as a card has them."""
+    low, below, middle, above, high = (round(float(one), 4) for one in found)
+    return {
+        "predicted": middle,
+        "predicted_std": round((above - below) / 2.0, 4),
+        "predicted_90": [low, high],
+    }
 
 
 def _floor(goal: Objective, limits: Sequence[Limit]) -> float | None:

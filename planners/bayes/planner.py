@@ -25,6 +25,7 @@ from planners.data import (
     Observation,
     Proposal,
 )
+from planners.desirability import Desirability
 from planners.question import (
     Asked,
     BadQuestion,
@@ -77,7 +78,8 @@ class BayesPlanner:
     Parameters
     ----------
     space, objectives:
-        Of the campaign. Of several objectives the hypervolume of the front is to grow.
+        Of the campaign. Of several objectives the hypervolume of the front is to grow;
+        a `planners.desirability.Desirability` stands alone.
     seed:
         Chooses the initial design and every later draw.
     initial:
@@ -104,6 +106,8 @@ class BayesPlanner:
     ) -> None:
         if not objectives:
             raise BadQuestion("planner bayes: no objective, it needs one or more")
+        if len(objectives) > 1 and any(isinstance(o, Desirability) for o in objectives):
+            raise BadQuestion("planner bayes: a desirability allows no other objective")
         self.space = space
         self.objectives, self.limits = tuple(objectives), tuple(limits)
         self._encoding = Encoding(space)

@@ -41,6 +41,9 @@ PRIOR = 1.0 + CONSTANT
 IGNORED = 1e8
 """Variance of the noise of what is not believed, of a standardised target."""
 
+MOST = 100.0
+"""Largest logarithm of a target, in spreads above the lowest one."""
+
 JITTER = 1e-6
 """Added to diagonals, so that rounding does no harm."""
 
@@ -80,6 +83,16 @@ class Bend:
         """Return the logarithm of the slope of the bend at targets; shape f x n."""
         bent = (power[:, None] - 1.0) * self._log(values)[None]
         return bent - math.log(self.spread)
+
+    def unbent(self, bent: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
+        """Return the targets (f x any) that each power (f) has bent; has a gradient."""
+        power = power.reshape(-1, *[1] * (bent.dim() - 1))
+        flat = power.abs() < 1e-4
+        safe = torch.where(flat, 1.0, power)
+        above = bent.clamp_min(0.0)
+        curved = (1.0 + safe * above).clamp_min(1e-9).log() / safe
+        log = torch.where(flat, above, curved).clamp_max(MOST)
+        return self.low + self.spread * (torch.expm1(log) + bent.clamp_max(0.0))
 
     def back(self, bent: np.ndarray, power: np.ndarray) -> np.ndarray:
         """Return the target that was bent; what no target reaches is the nearest."""
@@ -181,6 +194,12 @@ class Process:
             bent = self.bend.bent(target, self.power)
         standard: torch.Tensor = ((bent - self.mean) / self.spread)[:, 0]
         return standard
+
+    def target(self, standard: torch.Tensor) -> torch.Tensor:
+        """Return targets that each fit has bent and standardised; shape f x any."""
+        each = (-1, *[1] * (standard.dim() - 1))
+        bent = self.mean.reshape(each) + self.spread.reshape(each) * standard
+        return bent if self.bend is None else self.bend.unbent(bent, self.power)
 
     def expected(self, cross: torch.Tensor) -> torch.Tensor:
         """Return means (f x m) where covariances with the observations are f x m x n."""

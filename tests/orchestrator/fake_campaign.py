@@ -13,7 +13,8 @@ from typing import Any
 
 from orchestrator.ledger import Event
 from orchestrator.records import Document, Step
-from planners.data import Candidate
+from planners.data import Candidate, Estimate
+from planners.desirability import NAME, objective_of, quantities, worked_out
 
 BEGAN = 1_790_000_000.0
 CAMPAIGN = "pedot_pss_acids-260921-101500"
@@ -84,7 +85,9 @@ class FakeCampaign:
         self.now = BEGAN
         self._random = random.Random(seed)
         self._journal = journal
-        self._wanted = [one["name"] for one in [*objectives, *(limits or ())]]
+        self._objectives = [objective_of(one) for one in objectives]
+        self._wanted = [one.name for one in quantities(self._objectives)]
+        self._wanted += [one["name"] for one in limits or ()]
         self.add(
             "campaign.started",
             name="pedot_pss_acids", config=f"campaigns/{CAMPAIGN}/config/campaign.yaml",
@@ -158,9 +161,14 @@ class FakeCampaign:
             "sheet_resistance": {"value": resistance, "std": 0.01 * resistance},
             "transmittance": {"value": clear, "std": 0.002},
         }
+        estimates = worked_out(
+            {name: Estimate(**found[name]) for name in self._wanted}, self._objectives
+        )
+        if worth := estimates.get(NAME):
+            self._measure(name, sample, NAME, worth.value, worth.std, "1")
         self.add(
             "observation", name, candidate=values,
-            estimates={quantity: found[quantity] for quantity in self._wanted},
+            estimates={quantity: asdict(one) for quantity, one in estimates.items()},
         )  # fmt: skip
 
     def _card(
