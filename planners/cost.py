@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from planners.data import Candidate
 from planners.space import Space, SpaceError
@@ -33,7 +33,7 @@ class Cost:
     unit:
         Of all of it.
     each:
-        What every trial costs, above 0: a gain is divided by it.
+        What every trial costs, above 0: a gain is divided by its root.
     per:
         What a real adds, by its name.
     options:
@@ -73,6 +73,14 @@ class Cost:
             for name, costs in table.items():
                 for option, one in costs.items():
                     yield f"{word}{name} {option}", one
+
+    def shared(self, trials: float) -> Cost:
+        """Return the cost if so many trials share what is paid once."""
+        first = {
+            name: {option: one / trials for option, one in costs.items()}
+            for name, costs in self.first.items()
+        }
+        return replace(self, first=first)
 
     def check(self, space: Space) -> None:
         """Refuse what names no real, no choice or no option of a space.

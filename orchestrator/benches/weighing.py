@@ -8,6 +8,7 @@ counted, whether or not the planner was told of the cost. Of beliefs there are a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +27,31 @@ COSTS: Mapping[str, Cost] = {
         10.0,
         {"P3HT": Rate(0.2), "D1": Rate(1.0), "D2": Rate(0.5), "D6": Rate(2.0), "D8": Rate(0.2)},
     ),
-    "suzuki1": Cost(
-        "min",
-        20.0,
-        {"t_res": Rate(3.0 / 60.0), "temperature": Rate(0.5, 30.0)},
-        first={"catalyst": dict.fromkeys(
-            ("P1-L1", "P2-L1", "P1-L2", "P1-L3", "P1-L4", "P1-L5", "P1-L6", "P1-L7"), 30.0
-        )},
-    ),
+    "suzuki1": Cost("min", 20.0, {"t_res": Rate(0.05), "temperature": Rate(0.5, 30.0)}),
+    "arylation": Cost("min", 30.0, {"Temp_C": Rate(0.5, 90.0)}),
 }  # fmt: skip
-"""What it might cost: of a blend, its materials; of a coupling, three volumes of the
-reactor at its residence time, half a minute for each K, and half an hour for a new bottle."""
+"""What it might cost: of a blend, its materials; of a reaction, half a minute for each K,
+and of one in flow three volumes of the reactor at its residence time."""
+
+BOTTLES: Mapping[str, Mapping[str, float]] = {
+    "suzuki1": {"catalyst": 30.0},
+    "arylation": {"Ligand": 60.0, "Base": 30.0, "Solvent": 30.0},
+}
+"""What it takes to load a bottle that nobody has used yet, in minutes."""
 
 WIDTH = 0.2
 """How sure a belief is: its width, as a part of the range."""
 
 ODDS = 3.0
 """How many times as likely the believed option is called."""
+
+
+def cost_of(table: Table) -> Cost:
+    """Return what the rows of a table might cost."""
+    options = {one.name: one.options for one in table.space.choices}
+    bottles = BOTTLES.get(table.name, {})
+    first = {name: dict.fromkeys(options[name], one) for name, one in bottles.items()}
+    return replace(COSTS[table.name], first=first)
 
 
 def right(table: Table) -> Beliefs:
@@ -105,13 +114,14 @@ def searches(
         )
         found = search(planner, table, initial.tolist(), BUDGET)
         rows = found.rows[: found.counts[TOP.name]]
-        yield len(rows), bill(table, rows, COSTS[table.name])
+        yield len(rows), bill(table, rows, cost_of(table))
 
 
 def weighing(names: Sequence[str], folder: Path | None, seeds: int) -> Iterator[str]:
     """Yield a line for each table, and for each thing that the planner is told."""
     for name in names:
-        table, cost = read_set(name, folder), COSTS[name]
+        table = read_set(name, folder)
+        cost = cost_of(table)
         plain = None
         for told, asked, beliefs in (
             ("nothing", None, None),

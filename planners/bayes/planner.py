@@ -99,7 +99,7 @@ class BayesPlanner:
     replicates:
         Whether a candidate may be proposed again, where noise and not ignorance limits.
     cost:
-        Of a trial; the gain is divided by it.
+        Of a trial; the gain is divided by its root.
     beliefs:
         Where the best is believed to be: half of the initial design is drawn by that, and
         the gain leans to it until enough was observed.
@@ -282,7 +282,7 @@ class BayesPlanner:
             again = None
             if self.replicates:
                 again = learned.again(by_cost, chosen, weighing.again(learned.observed))
-            log_gain = by_cost + math.log(weighing.spent(candidate, chosen))
+            log_gain = by_cost + math.log(weighing.divisor(candidate, chosen))
             reason: dict[str, Any] = {"reason": "replicate"}
             if again is None:
                 reason = {"reason": "expected gain", "log_gain": round(log_gain, 4)}

@@ -19,7 +19,13 @@ from planners.beliefs import FLOOR, Beliefs
 from planners.cost import Cost, loaded_by
 from planners.data import Candidate, Observation
 
-WEIGHT = 10.0
+POWER = 0.5
+"""Of a cost by which a gain is divided; 1 would be the gain per unit of cost."""
+
+SERVES = 8.0
+"""Trials that share what is paid once: a bottle that is loaded serves later ones too."""
+
+WEIGHT = 3.0
 """How many trials it takes until a belief counts as much as a gain does."""
 
 FAR = 40.0
@@ -29,18 +35,20 @@ FAR = 40.0
 class Weighing:
     r"""What one call adds to the logarithm of a gain.
 
-    A gain is divided by what the trial costs: expected improvement per unit of cost [1]_.
-    It is multiplied by what is believed, to a power that falls with the number of trials
-    that have ended [2]_:
+    A gain is divided by a power of what the trial costs (the first would be expected
+    improvement per unit of cost [1]_, a smaller one is as [2]_ have it). It is multiplied
+    by what is believed, to a power that falls with the number of trials that have
+    ended [3]_:
 
-    .. math:: \log a - \log c + \frac{\beta}{n} \log \pi
+    .. math:: \log a - \alpha \log c + \frac{\beta}{n} \log \pi
 
     Without a cost and beliefs nothing is added.
 
     References
     ----------
     .. [1] Snoek, Larochelle and Adams, NeurIPS 25 (2012), arXiv:1206.2944.
-    .. [2] Hvarfner et al., ICLR (2022), arXiv:2204.11051.
+    .. [2] Lee, Perrone, Archambeau and Seeger (2020), arXiv:2003.10870.
+    .. [3] Hvarfner et al., ICLR (2022), arXiv:2204.11051.
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class Weighing:
     ) -> None:
         self.quantities, self.space = quantities, quantities.space
         self.cost, self.beliefs = cost, beliefs
+        self._charged = cost.shared(SERVES) if cost else None
         self.power = WEIGHT / max(len(observed) + len(failed), 1)
         made = (one.candidate for one in observed)
         self._loaded = loaded_by(chain(made, pending, failed), self.space)
@@ -66,7 +75,8 @@ class Weighing:
         if self.cost is None and self.beliefs is None:
             return gain
         columns = self.quantities.columns
-        options = columns(self.cost.options if self.cost else {})
+        charged = self._charged
+        options = columns(charged.options if charged else {})
         first = columns(self._unused(chosen))
         odds = columns(
             {
@@ -81,13 +91,13 @@ class Weighing:
             labels = self.quantities.labels(points)
             counts = self.quantities.counts(labels)
             score = gain(points)
-            if self.cost is not None:
-                costs = self.cost.each + _looked_up([*options, *first], labels, counts)
-                values = self.quantities.values(points, labels, self.cost.per)
-                for name, rate in self.cost.per.items():
+            if charged is not None:
+                costs = charged.each + _looked_up([*options, *first], labels, counts)
+                values = self.quantities.values(points, labels, charged.per)
+                for name, rate in charged.per.items():
                     part = rate.each * (values[name] - rate.origin)
                     costs = costs + _where(counts, name, part)
-                score = score - costs.log()
+                score = score - POWER * costs.log()
             if self.beliefs is not None:
                 belief = _looked_up(odds, labels, counts)
                 values = self.quantities.values(points, labels, self.beliefs.numbers)
@@ -100,12 +110,12 @@ class Weighing:
 
         return score
 
-    def spent(self, candidate: Candidate, chosen: Sequence[Candidate]) -> float:
-        """Return what a candidate costs after those before it; 1 without a cost."""
-        if self.cost is None:
+    def divisor(self, candidate: Candidate, chosen: Sequence[Candidate]) -> float:
+        """Return what the gain of a candidate is divided by; 1 without a cost."""
+        if self._charged is None:
             return 1.0
         loaded = self._loaded | loaded_by(chosen, self.space)
-        return self.cost.of(candidate, self.space, loaded)
+        return math.pow(self._charged.of(candidate, self.space, loaded), POWER)
 
     def believed(self, candidate: Candidate) -> float:
         """Return what the log gain of a candidate is given for what is believed of it."""
@@ -114,26 +124,27 @@ class Weighing:
         return self.power * math.log(self.beliefs.of(candidate, self.space))
 
     def again(self, observed: Sequence[Observation]) -> np.ndarray:
-        """Return what each observation would cost once more; shape n."""
-        return np.array([self.spent(one.candidate, ()) for one in observed])
+        """Return the divisor of each observation, made once more; shape n."""
+        return np.array([self.divisor(one.candidate, ()) for one in observed])
 
     def note(self, candidate: Candidate, chosen: Sequence[Candidate]) -> dict[str, Any]:
         """Return what the card says of a candidate, beside the reason for it."""
         found: dict[str, Any] = {}
         if self.cost is not None:
-            found["cost"] = round(self.spent(candidate, chosen), 4)
+            loaded = self._loaded | loaded_by(chosen, self.space)
+            found["cost"] = round(self.cost.of(candidate, self.space, loaded), 4)
         if self.beliefs is not None:
             found["believed"] = round(self.beliefs.of(candidate, self.space), 4)
         return found
 
     def _unused(self, chosen: Sequence[Candidate]) -> dict[str, dict[str, float]]:
-        """Return what options cost that no trial has used yet."""
-        if self.cost is None:
+        """Return what is charged for options that no trial has used yet."""
+        if self._charged is None:
             return {}
         loaded = self._loaded | loaded_by(chosen, self.space)
         return {
             name: {o: one for o, one in costs.items() if (name, o) not in loaded}
-            for name, costs in self.cost.first.items()
+            for name, costs in self._charged.first.items()
         }
 
 
