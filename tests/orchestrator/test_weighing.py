@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from orchestrator.benches.weighing import bill, right, wrong
 from typer.testing import CliRunner
 
+from orchestrator.benches.weighing import bill, right, wrong
 from orchestrator.cli import app
 from orchestrator.config.read_space import read_problem
 from orchestrator.errors import ConfigError
