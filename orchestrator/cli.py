@@ -76,6 +76,7 @@ def check(
     """Validate campaign, lab and recipe; print one compiled recipe. No port is touched."""
     from orchestrator.config.read_campaign import load_campaign
     from orchestrator.recipes import compile_recipe, recipe_table, safety_lines
+    from orchestrator.weighed import weighing_lines
     from planners.baseline import RandomPlanner
 
     campaign = load_campaign(path)
@@ -83,7 +84,11 @@ def check(
     candidate = planner.propose(1, observed=()).candidates[0]
     recipe = compile_recipe(campaign, candidate)
     console.print(recipe_table(recipe, campaign))
-    for line in (*map(str, campaign.planner.earlier), *safety_lines(campaign)):
+    for line in (
+        *map(str, campaign.planner.earlier),
+        *weighing_lines(campaign, candidate),
+        *safety_lines(campaign),
+    ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{path}: campaign, lab and recipe fit together")
 
@@ -307,6 +312,8 @@ def propose(
             limits=problem.limits,
             earlier=[file.told for file in past],
             replicates=replicates,
+            cost=problem.cost,
+            beliefs=problem.beliefs,
         )
         proposal = planner.propose(
             n, observed=told.observed, pending=told.pending, failed=told.failed

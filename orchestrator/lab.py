@@ -163,7 +163,8 @@ PLANNERS: dict[str, str] = {
 }
 
 LEARNING = ("bayes",)
-"""Planners that learn: they take earlier campaigns, and may propose replicates."""
+"""Planners that learn: they take earlier campaigns, a cost and beliefs, and may propose
+replicates."""
 
 OUTLETS = ("needle", "waste")
 """Ports of a pump's valve that no liquid comes from."""
@@ -355,6 +356,8 @@ def build_planner(campaign: Campaign, seed: int | None = None) -> Planner:
     learning = {
         "earlier": [one.told for one in choice.earlier],
         "replicates": choice.replicates,
+        "cost": campaign.cost,
+        "beliefs": campaign.beliefs,
     }
     planner: Planner = made(
         campaign.space,

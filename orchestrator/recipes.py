@@ -282,6 +282,24 @@ def duration(recipe: Recipe) -> float:
     return transfers + sum(step.duration for step in recipe.steps)
 
 
+def timing(campaign: Campaign, candidate: Candidate) -> tuple[float, dict[str, float]]:
+    """Return how long a recipe takes, and how much more for each unit of a real.
+
+    In minutes of lab time; the first without what the reals say.
+    """
+    recipe = compile_recipe(campaign, candidate)
+    space_units = {real.name: real.unit for real in campaign.space.reals}
+    seconds = duration(recipe)
+    per: dict[str, float] = {}
+    for step in recipe.steps:
+        name = step.given.get("duration")
+        if name is not None:
+            seconds -= float(step.parameters["duration"])
+            more = units.stretch(space_units[name], "s") / 60.0
+            per[name] = per.get(name, 0.0) + more
+    return seconds / 60.0, per
+
+
 def recipe_table(recipe: Recipe, campaign: Campaign) -> Table:
     """Return a compiled recipe as a table for the terminal."""
     from rich.table import Table

@@ -172,6 +172,20 @@ def written(text: str) -> str:
     return unit
 
 
+def over(unit: str, other: str) -> str:
+    """Return the unit of so much of one for each of another.
+
+    Examples
+    --------
+    >>> over("min", "K"), over("min", "mol/L"), over("min", "1")
+    ('min/K', 'min*L/mol', 'min')
+    """
+    above, *below = other.split("/")
+    parts = [unit, *(f"*{one}" for one in below)]
+    parts += [f"/{one}" for one in above.split("*") if one not in ("", "1")]
+    return "".join(parts)
+
+
 def pretty(unit: str) -> str:
     """Return a unit as people write it.
 

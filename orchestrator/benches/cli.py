@@ -269,6 +269,27 @@ def planners(
 
 
 @app.command()
+def weighing(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the tables lie [../shared/data]."),
+    ] = None,
+    sets: Annotated[str, typer.Option(help="Of tables, with commas.")] = "all",
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each.")] = 10,
+) -> None:
+    """Count what a search spends that is told of the cost, or of what is believed."""
+    from orchestrator.benches.data_sets import data_folder
+    from orchestrator.benches.weighing import COSTS, weighing
+
+    names = _chosen("--sets", sets, list(COSTS))
+    console.print(
+        f"{seeds} seeds: medians, 95 % by bootstrap; ratios to the first line"
+    )
+    for line in weighing(names, data_folder(data), seeds):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def proposing(
     molecules: Annotated[
         int, typer.Option(min=100, help="In the pool of molecules.")

@@ -8,11 +8,9 @@ that exists, a limit within the instrument's) is checked by `reading_lab` and
 from __future__ import annotations
 
 import json
-import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,94 +18,33 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     Tag,
     model_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
-from orchestrator import units
 from orchestrator.config.strict_yaml import near
+from orchestrator.config.texts import (
+    Concentration,
+    Count,
+    Density,
+    Difference,
+    Length,
+    MassConcentration,
+    Name,
+    Point,
+    PointOrNone,
+    Quantity,
+    QuantityText,
+    Seconds,
+    Text,
+    Volume,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """Text with a unit, read into a float in ``unit``; without one, left as text."""
-
-    unit: str = ""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self._read)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        kind = f"in {self.unit} or alike" if self.unit else "with its unit"
-        return {"type": "string", "description": f"A quantity {kind}"}
-
-    def _read(self, value: object) -> float | str:
-        if self.unit:
-            return units.parse(value, self.unit)
-        if not isinstance(value, str):
-            raise units.UnitError('write the unit, e.g. "30 s"')
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class OrNone(Quantity):
-    """A quantity, or the word none (infinity) for what a liquid does not do."""
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        what = f"A quantity in {self.unit} or alike, or none"
-        return {"type": "string", "description": what}
-
-    def _read(self, value: object) -> float | str:
-        return math.inf if value == "none" else Quantity._read(self, value)  # noqa: SLF001
-
-
-@dataclass(frozen=True, slots=True)
-class Difference(Quantity):
-    """A difference of temperatures: 10 degC would be read as 283 K."""
-
-    def _read(self, value: object) -> float | str:
-        kelvin = units.parse(value, self.unit)
-        if not 0.0 <= kelvin <= 100.0:
-            raise units.UnitError('must be 0 to 100 K, written so: "10 K"')
-        return kelvin
-
-
-Length = Annotated[float, Quantity("mm")]
-Volume = Annotated[float, Quantity("uL")]
-Concentration = Annotated[float, Quantity("mol/L")]
-MassConcentration = Annotated[float, Quantity("g/L")]
-Density = Annotated[float, Quantity("g/mL")]
-PointOrNone = Annotated[float, OrNone("degC")]
-QuantityText = Annotated[str, Quantity()]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Point = Annotated[list[Length], Field(min_length=3, max_length=3)]
-Seconds = Annotated[float, Quantity("s")]
-Count = Annotated[int, Field(ge=1, le=10_000)]
 FaultKind = Literal[
-    "drop",
-    "delay",
-    "garble",
-    "truncate",
-    "duplicate",
-    "wrong_checksum",
-    "echo",
-    "stale_reply",
-    "disconnect",
-    "busy",
-    "refuse",
-    "device_fault",
-    "power_cycle",
-]
+    "drop", "delay", "garble", "truncate", "duplicate", "wrong_checksum", "echo", "stale_reply",
+    "disconnect", "busy", "refuse", "device_fault", "power_cycle",
+]  # fmt: skip
 """The kinds of fault that a simulated bench knows; which instrument can have which is
 the bench's to say."""
 
@@ -454,6 +391,60 @@ class StopForm(Form):
     proposals: Annotated[int, Field(ge=1, le=20)] = 3
 
 
+def said_as(value: object) -> str:
+    """Return how something is said: as a number, as text, by option, or as a range."""
+    if isinstance(value, dict):
+        text = any(isinstance(one, str) for one in value.values())
+        return "a range" if text or not value else "options"
+    if isinstance(value, NearForm):
+        return "a range"
+    return "text" if isinstance(value, str) else "a number"
+
+
+def of_options(value: object) -> str:
+    """Return whether a cost is that of each option, or of any."""
+    return "options" if isinstance(value, dict) else "text"
+
+
+ByOption = Annotated[dict[Text, QuantityText], Field(min_length=1)]
+RateForm = Annotated[
+    Annotated[QuantityText, Tag("text")] | Annotated[float, Tag("a number")],
+    Discriminator(said_as),
+]
+FirstForm = Annotated[
+    Annotated[QuantityText, Tag("text")] | Annotated[ByOption, Tag("options")],
+    Discriminator(of_options),
+]
+
+
+class CostForm(Form):
+    """What a trial costs: each, for what its numbers are, for its options, for new ones.
+
+    All of it is of one kind, such as a time. ``per`` is a coefficient where the parameter
+    is of that kind too, else a quantity such as "2 min/K".
+    """
+
+    each: QuantityText
+    per: dict[Name, RateForm] = {}
+    options: dict[Name, ByOption] = {}
+    first: dict[Name, FirstForm] = {}
+
+
+class NearForm(Form):
+    """A quantity near which the best is believed to be, within a standard deviation."""
+
+    near: QuantityText
+    within: QuantityText
+
+
+BeliefForm = Annotated[
+    Annotated[NearForm, Tag("a range")]
+    | Annotated[dict[Text, float], Field(min_length=1), Tag("options")],
+    Discriminator(said_as),
+]
+BeliefForms = dict[Name, BeliefForm]
+
+
 class PlannerForm(Form):
     """Who proposes: its name, the trials of its initial design, its seed.
 
@@ -485,6 +476,8 @@ class CampaignForm(Form):
     objectives: Objectives = {}
     desirability: Desires = {}
     limits: dict[Name, BoundsForm] = {}
+    cost: CostForm | None = None
+    beliefs: BeliefForms = {}
     planner: PlannerForm
     budget: BudgetForm
     stop: StopForm | None = None

@@ -19,6 +19,8 @@ from orchestrator.errors import Refused
 from orchestrator.records import MeasurementRule, WhenUnanswered, WithoutPrefect
 from orchestrator.stopping import StopRule
 from planners import data
+from planners.beliefs import Beliefs
+from planners.cost import Cost
 from planners.data import Objective
 from planners.space import Space
 
@@ -256,7 +258,8 @@ class Campaign:
     """One search space, one recipe, one set of objectives, one budget.
 
     ``refused`` are the options that the chemical gate took out of the space, with why;
-    ``capped`` says which temperatures it capped, and why.
+    ``capped`` says which temperatures it capped, and why. ``cost`` is that of a trial,
+    ``beliefs`` where the best is believed to be.
     """
 
     name: str
@@ -274,6 +277,8 @@ class Campaign:
     without_prefect: WithoutPrefect = WithoutPrefect.GO_ON
     refused: Mapping[str, str] = field(default_factory=dict)
     capped: tuple[str, ...] = ()
+    cost: Cost | None = None
+    beliefs: Beliefs | None = None
 
     @property
     def path(self) -> Path:

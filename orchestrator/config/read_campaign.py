@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from orchestrator.config.models import (
     Reference,
     Station,
 )
+from orchestrator.config.read_beliefs import read_beliefs
+from orchestrator.config.read_cost import read_cost
 from orchestrator.config.read_goals import read_goals
 from orchestrator.config.read_lab import load_lab
 from orchestrator.config.read_planner import read_planner
@@ -25,8 +28,8 @@ from orchestrator.config.read_rules import read_rules, ruled, without
 from orchestrator.config.read_safety import Safe, hold_safe
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
-from orchestrator.lab import recipe_keys
-from orchestrator.recipes import compile_recipe, liquids_used
+from orchestrator.lab import LEARNING, recipe_keys
+from orchestrator.recipes import compile_recipe, liquids_used, timing
 from orchestrator.records import WhenUnanswered, WithoutPrefect
 from planners.data import Candidate
 from planners.space import Caps, Choice, Molecule, Parameter, Real, Space, SpaceError
@@ -84,7 +87,25 @@ def load_campaign(path: Path, *, check_drivers: bool = True) -> Campaign:
         capped=safe.capped,
     )
     _check_stock(campaign, _check_corners(campaign))
-    return campaign
+    return _weighed(campaign, form)
+
+
+def _weighed(campaign: Campaign, form: CampaignForm) -> Campaign:
+    """Return a campaign with what its trials cost, and what is believed of it."""
+    source, space, refused = campaign.source, campaign.space, campaign.refused
+    for key, value in (("cost", form.cost), ("beliefs", form.beliefs)):
+        if value and form.planner.name not in LEARNING:
+            rule = f"planner {form.planner.name} learns nothing: leave it out"
+            raise source.refusal((key,), key, rule)
+
+    def timed() -> tuple[float, dict[str, float]]:
+        return timing(campaign, next(corners(space)))
+
+    return dataclasses.replace(
+        campaign,
+        cost=read_cost(source, form.cost, space, refused, timed),
+        beliefs=read_beliefs(source, form.beliefs, space, refused),
+    )
 
 
 def corners(space: Space) -> Iterator[Candidate]:

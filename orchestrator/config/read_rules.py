@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from orchestrator import units
 from orchestrator.config.forms import (
@@ -14,7 +14,8 @@ from orchestrator.config.forms import (
     RuleForm,
     SumForm,
 )
-from orchestrator.config.strict_yaml import Key, Source, Where, near
+from orchestrator.config.named import Named
+from orchestrator.config.strict_yaml import Key, Source, near
 from orchestrator.errors import ConfigError
 from planners.data import Value
 from planners.parameters import Parameter, Real, SpaceError
@@ -96,25 +97,21 @@ def without(rules: Iterable[Rule], parameters: Iterable[Parameter]) -> tuple[Rul
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Named):
     """Reads one rule; ``where`` is its place in the file."""
-
-    source: Source
-    where: Where
-    known: Mapping[str, Parameter]
 
     def sum_of(self, form: SumForm) -> Linear:
         named = form.sum if isinstance(form.sum, dict) else dict.fromkeys(form.sum, 1.0)
         listed = isinstance(form.sum, list)
         keys: list[Key] = [n if listed else name for n, name in enumerate(named)]
         reals = [
-            self._real(name, "sum", key) for name, key in zip(named, keys, strict=True)
+            self.real(name, "sum", key) for name, key in zip(named, keys, strict=True)
         ]
         first = reals[0]
         for real, key in zip(reals, keys, strict=True):
             if not units.same_kind(real.unit, first.unit):
                 rule = f"is in {real.unit}, but {first.name} in {first.unit}: no sum"
-                raise self._refusal(real.name, rule, "sum", key)
+                raise self.refusal(real.name, rule, "sum", key)
         unit = units.interval(first.unit)
         if any(units.interval(real.unit) != real.unit for real in reals):
             alike = all(real.unit == first.unit for real in reals)
@@ -123,15 +120,15 @@ class _Reader:
                     "temperatures have no sum, only differences: "
                     'write sum: {hot: 1, cold: -1}, at_least: "10 K"'
                 )
-                raise self._refusal(", ".join(named), rule, "sum")
+                raise self.refusal(", ".join(named), rule, "sum")
         bounds: dict[str, float] = {}
         for key, text in (("is", form.exactly), ("at_least", form.at_least), ("at_most", form.at_most)):  # fmt: skip
             if text is None:
                 continue
             if unit != first.unit and not text.rstrip().endswith(("K", "kelvin")):
                 rule = 'a difference of temperatures is wanted, e.g. "10 K"'
-                raise self._refusal(text, rule, key)
-            bounds[key] = self._quantity(text, unit, key)
+                raise self.refusal(text, rule, key)
+            bounds[key] = self.quantity(text, unit, key)
         low = bounds.get("is", bounds.get("at_least", -math.inf))
         high = bounds.get("is", bounds.get("at_most", math.inf))
         slopes = [units.stretch(real.unit, unit) for real in reals]
@@ -142,9 +139,9 @@ class _Reader:
         when: dict[str, tuple[str, ...] | Span] = {}
         for name, one in form.never.items():
             if isinstance(one, BeyondForm):
-                unit = self._real(name, "never", name).unit
+                unit = self.real(name, "never", name).unit
                 ends = {
-                    key: self._quantity(text, unit, "never", name, key)
+                    key: self.quantity(text, unit, "never", name, key)
                     for key, text in (("above", one.above), ("below", one.below))
                     if text is not None
                 }
@@ -154,55 +151,29 @@ class _Reader:
         return Forbidden(when)
 
     def only_if(self, form: OnlyIfForm) -> OnlyIf:
-        parameter = self._parameter(form.vary, "vary")
+        parameter = self.parameter(form.vary, "vary")
         needs = {
             name: self._options(name, one, "only_if")
             for name, one in form.only_if.items()
         }
         otherwise: Value = form.otherwise
         if isinstance(parameter, Real):
-            otherwise = self._quantity(form.otherwise, parameter.unit, "else")
+            otherwise = self.quantity(form.otherwise, parameter.unit, "else")
         elif otherwise not in parameter.options:
             rule = f"no such option: {near(form.otherwise, parameter.options)}"
-            raise self._refusal(form.otherwise, rule, "else")
+            raise self.refusal(form.otherwise, rule, "else")
         return OnlyIf(form.vary, needs, otherwise, getattr(parameter, "unit", ""))
 
-    def _parameter(self, name: str, *keys: Key) -> Parameter:
-        if name not in self.known:
-            raise self._refusal(
-                name, f"no such parameter: {near(name, self.known)}", *keys
-            )
-        return self.known[name]
-
-    def _real(self, name: str, *keys: Key) -> Real:
-        parameter = self._parameter(name, *keys)
-        if not isinstance(parameter, Real):
-            rule = "a choice among names, where a quantity is wanted"
-            raise self._refusal(name, rule, *keys)
-        return parameter
-
     def _options(self, name: str, one: str | list[str], key: str) -> tuple[str, ...]:
-        parameter = self._parameter(name, key, name)
+        parameter = self.parameter(name, key, name)
         if isinstance(parameter, Real):
             rule = "a quantity, of which a range is wanted, e.g. {above: ...}"
             if key == "only_if":
                 rule = "a quantity, where a choice among names is wanted"
-            raise self._refusal(name, rule, key, name)
+            raise self.refusal(name, rule, key, name)
         options = (one,) if isinstance(one, str) else tuple(one)
         for n, option in enumerate(options):
             if option not in parameter.options:
                 rule = f"no such option: {near(option, parameter.options)}"
-                raise self._refusal(option, rule, key, name, n)
+                raise self.refusal(option, rule, key, name, n)
         return options
-
-    def _quantity(self, text: str, unit: str, *keys: Key) -> float:
-        try:
-            return units.parse(text, unit)
-        except units.UnitError as error:
-            raise self._refusal(text, str(error), *keys) from None
-
-    def _refusal(self, value: str, rule: str, *keys: Key) -> ConfigError:
-        where: Where = (*self.where, *keys)
-        while where not in self.source.lines:
-            where = where[:-1]
-        return self.source.refusal(where, value, rule)

@@ -20,17 +20,19 @@ from pydantic import Discriminator, Field, Tag
 from orchestrator import units
 from orchestrator.cards import of_objective
 from orchestrator.config.forms import (
+    BeliefForms,
     BoundsForm,
     ChoiceForm,
+    CostForm,
     Desires,
     Form,
-    Name,
     Objectives,
     RangeForm,
     Rules,
-    Text,
     kind_of,
 )
+from orchestrator.config.read_beliefs import read_beliefs
+from orchestrator.config.read_cost import read_cost
 from orchestrator.config.read_desirability import read_desirability, wants_desirability
 from orchestrator.config.read_goals import read_limits
 from orchestrator.config.read_rows import (
@@ -45,7 +47,10 @@ from orchestrator.config.read_rows import (
 )
 from orchestrator.config.read_rules import read_rules, ruled
 from orchestrator.config.strict_yaml import Source, read, shown
+from orchestrator.config.texts import Name, Text
 from orchestrator.errors import ConfigError
+from planners.beliefs import Beliefs
+from planners.cost import Cost
 from planners.data import (
     Candidate,
     Limit,
@@ -79,6 +84,8 @@ class SpaceForm(Form):
     objectives: Objectives = Field(default_factory=dict)
     desirability: Desires = Field(default_factory=dict)
     limits: dict[Name, BoundsForm] = Field(default_factory=dict)
+    cost: CostForm | None = None
+    beliefs: BeliefForms = Field(default_factory=dict)
     initial: Annotated[int, Field(ge=0, le=1000)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     pool: Text | None = None
@@ -93,6 +100,8 @@ class Problem:
     limits: tuple[Limit, ...]
     initial: int
     seed: int
+    cost: Cost | None = None
+    beliefs: Beliefs | None = None
 
     @property
     def measured(self) -> dict[str, str]:
@@ -146,7 +155,9 @@ def read_problem(path: Path) -> Problem:
     if form.pool is not None:
         pool = _pool(path.parent / form.pool, space)
         space = Space(parameters, pool, space.rules)
-    return Problem(space, objectives, limits, form.initial, form.seed)
+    cost = read_cost(source, form.cost, space)
+    beliefs = read_beliefs(source, form.beliefs, space)
+    return Problem(space, objectives, limits, form.initial, form.seed, cost, beliefs)
 
 
 def _unit_of(_: str, form: BoundsForm) -> str:
@@ -260,10 +271,14 @@ def proposed(proposal: Proposal, problem: Problem) -> Iterator[str]:
         for one in problem.expected
         for what in ("expected", "5 %", "95 %")
     ]
+    if problem.cost is not None:
+        ends.append(head("cost", problem.cost.unit))
     yield _line([*heads, *ends, "reason"])
     cards = proposal.card["candidates"]
     for candidate, card in zip(proposal.candidates, cards, strict=True):
         expected = [cell for one in problem.expected for cell in _expected(one, card)]
+        if problem.cost is not None:
+            expected.append(f"{card['cost']:.4g}")
         values = [candidate.values[p.name] for p in space.parameters]
         cells = [one if isinstance(one, str) else f"{one:.9g}" for one in values]
         yield _line([*cells, *expected, card["reason"]])

@@ -194,13 +194,16 @@ class Learned:
             found = self.objectives[0].quantiles(apart, (level,), noisy=False)
         return np.asarray(found[0])
 
-    def again(self, gain: float, chosen: Sequence[Candidate]) -> Candidate | None:
+    def again(
+        self, gain: float, chosen: Sequence[Candidate], costs: np.ndarray
+    ) -> Candidate | None:
         """Return what is worth another trial more than a new candidate is.
 
         A replicate moves what is believed of every point observed; it is worth what the
         best of these beliefs is expected to gain by that (the knowledge gradient, Frazier,
         Powell and Dayanik, 2009), and the new candidate ``gain`` (a logarithm), which
-        counts the truth and is thus the more hopeful of the two. None with several
+        counts the truth and is thus the more hopeful of the two. Either is divided by its
+        ``costs``, which are given for the observations, shape n. None with several
         objectives or a desirability, or if there is no such observation.
         """
         if len(self.objectives) > 1 or self.whole is not None:
@@ -215,7 +218,7 @@ class Learned:
         moved = covariance / np.sqrt(np.diag(covariance) + scatter)
         steps = norm.ppf((np.arange(LEVELLED) + 0.5) / LEVELLED)
         believed = mean[:, None, None] + moved[:, :, None] * steps
-        worth = believed.max(axis=0).mean(axis=-1) - mean.max()
+        worth = (believed.max(axis=0).mean(axis=-1) - mean.max()) / costs
         most = int(worth.argmax())
         candidate = self.observed[most].candidate
         waits = {one.id for one in (*self.pending, *chosen)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+import numpy as np
 import torch
 
 from planners.bayes.acquisition import Score, in_chunks, peaks
@@ -16,7 +18,11 @@ from planners.bayes.design import COMBINATIONS, Design
 from planners.bayes.earlier import Past
 from planners.bayes.encoding import Encoding
 from planners.bayes.learned import Learned
+from planners.bayes.quantities import Quantities
 from planners.bayes.surrogate import NUMERICAL, FitFailed
+from planners.bayes.weighing import Weighing
+from planners.beliefs import Beliefs
+from planners.cost import Cost
 from planners.data import (
     Candidate,
     Earlier,
@@ -64,10 +70,11 @@ class Fitted:
     """What one call has learned, and where it looks.
 
     ``among`` are the points of the pool, or else the combinations of options, that are
-    looked at; ``rows`` are their numbers in the pool.
+    looked at; ``rows`` are their numbers in the pool. Gains are weighed by ``weighing``.
     """
 
     learned: Learned
+    weighing: Weighing
     among: torch.Tensor
     rows: torch.Tensor
 
@@ -91,6 +98,11 @@ class BayesPlanner:
         make.
     replicates:
         Whether a candidate may be proposed again, where noise and not ignorance limits.
+    cost:
+        Of a trial; the gain is divided by its root.
+    beliefs:
+        Where the best is believed to be: half of the initial design is drawn by that, and
+        the gain leans to it until enough was observed.
     """
 
     def __init__(
@@ -103,6 +115,8 @@ class BayesPlanner:
         limits: Sequence[Limit] = (),
         earlier: Sequence[Earlier] = (),
         replicates: bool = False,
+        cost: Cost | None = None,
+        beliefs: Beliefs | None = None,
     ) -> None:
         if not objectives:
             raise BadQuestion("planner bayes: no objective, it needs one or more")
@@ -110,7 +124,11 @@ class BayesPlanner:
             raise BadQuestion("planner bayes: a desirability allows no other objective")
         self.space = space
         self.objectives, self.limits = tuple(objectives), tuple(limits)
-        self._encoding = Encoding(space)
+        for stated in (cost, beliefs):
+            if stated is not None:
+                stated.check(space)
+        self.cost, self.beliefs = cost, beliefs
+        self._encoding, self._quantities = Encoding(space), Quantities(space)
         for one in earlier:
             check_question(1, one.observations, space, self.objectives)
         self._past = Past(earlier, self._encoding, self.objectives)
@@ -140,14 +158,20 @@ class BayesPlanner:
         }  # fmt: skip
         if self._past.notes:
             card["earlier campaigns"] = self._past.notes
+        if self.cost:
+            card["unit of cost"] = self.cost.unit
+        weighing = Weighing(
+            self._quantities, self.cost, self.beliefs, observed, pending, failed
+        )
         chosen: list[Candidate] = []
         with _one_thread(), _noted(card):
-            fitted = self._fitted(n, observed, pending, failed, card)
+            fitted = self._fitted(n, observed, pending, failed, weighing, card)
             while len(chosen) < n:
                 index = told + len(chosen)
                 candidate, reason = self._next(
                     index, chosen, fitted, asked, failed, card
                 )
+                reason |= weighing.note(candidate, chosen)
                 card["candidates"].append({"id": candidate.id, **reason})
                 chosen.append(candidate)
                 asked.add(candidate)
@@ -159,6 +183,7 @@ class BayesPlanner:
         observed: Sequence[Observation],
         pending: Sequence[Candidate],
         failed: Sequence[Candidate],
+        weighing: Weighing,
         card: dict[str, Any],
     ) -> Fitted | None:
         """Fit the surrogates; None, and the card says why, if that cannot be."""
@@ -187,7 +212,7 @@ class BayesPlanner:
         if not self._listed:
             r = len(self._encoding.real_names)
             among = self._design.labels(told, learned.points[list(learned.own), r:])
-        return Fitted(learned, among, torch.arange(len(among)))
+        return Fitted(learned, weighing, among, torch.arange(len(among)))
 
     def _next(
         self,
@@ -200,8 +225,8 @@ class BayesPlanner:
     ) -> tuple[Candidate, dict[str, Any]]:
         """Return one candidate and the reason for it."""
         if told < self.initial:
-            if self._past.expected and told % 2 == 0:
-                return self._recalled(told, asked)
+            if told % 2 == 0 and (self._past.expected or self.beliefs is not None):
+                return self._leaned(told, asked)
             return self._design.fill(told, asked), {"reason": "initial design"}
         why = card.get("fallback")
         if fitted is not None:
@@ -212,13 +237,22 @@ class BayesPlanner:
         reason = {"reason": "space-filling", "why": why}
         return self._design.point(told, asked, failed), reason
 
-    def _recalled(self, told: int, asked: Asked) -> tuple[Candidate, dict[str, Any]]:
-        """Return what an earlier campaign would make, each in its turn."""
+    def _leaned(self, told: int, asked: Asked) -> tuple[Candidate, dict[str, Any]]:
+        """Return what an earlier campaign would make, or one draws by what is believed.
+
+        Each in its turn.
+        """
+        earlier = len(self._past.expected)
+        turn = told // 2 % (earlier + (self.beliefs is not None))
+        if self.beliefs is not None and turn == earlier:
+            rng = np.random.default_rng(call_seed(self.seed, told))
+            found = self.beliefs.draw(self.space, self._listed, rng, asked)
+            return found, {"reason": "initial design, as believed"}
         listed, places = self._listed, self._pool
         if not listed:
             listed = tuple(self._design.fill(i, Asked([])) for i in range(RECALLED))
             places = self._encoding.encode(listed)
-        name, order = self._past.best(told // 2, places)
+        name, order = self._past.best(turn, places)
         for row in order:
             if listed[row] not in asked:
                 return listed[row], {"reason": f"initial design, as {name}"}
@@ -233,17 +267,22 @@ class BayesPlanner:
         card: dict[str, Any],
     ) -> tuple[Candidate, dict[str, Any]]:
         seed = int(call_seed(self.seed, told).generate_state(1)[0])
-        learned = fitted.learned
-        ranked = self._ranked(learned.gain(chosen, seed), fitted, seed)
+        learned, weighing = fitted.learned, fitted.weighing
+        gain = weighing.weighed(learned.gain(chosen, seed), chosen)
+        ranked = self._ranked(gain, fitted, seed)
         if not chosen and len(self.objectives) == 1:
             first = list(islice(ranked, SHORT))
             places = self._encoding.encode([candidate for _, candidate in first])
             card["regret_bound"] = round(learned.regret_bound(places), 4)
             ranked = chain(first, ranked)
-        for log_gain, candidate in ranked:
+        for weighed, candidate in ranked:
             if candidate in asked:
                 continue
-            again = learned.again(log_gain, chosen) if self.replicates else None
+            by_cost = weighed - weighing.believed(candidate)
+            again = None
+            if self.replicates:
+                again = learned.again(by_cost, chosen, weighing.again(learned.observed))
+            log_gain = by_cost + math.log(weighing.divisor(candidate, chosen))
             reason: dict[str, Any] = {"reason": "replicate"}
             if again is None:
                 reason = {"reason": "expected gain", "log_gain": round(log_gain, 4)}
