@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from planners.bayes.design import COMBINATIONS, Design
 from planners.bayes.earlier import Past
 from planners.bayes.encoding import Encoding
 from planners.bayes.learned import Learned
+from planners.bayes.screen import device, is_large, promising
 from planners.bayes.surrogate import NUMERICAL, FitFailed
 from planners.data import (
     Candidate,
@@ -91,6 +93,9 @@ class BayesPlanner:
         make.
     replicates:
         Whether a candidate may be proposed again, where noise and not ignorance limits.
+    on, single:
+        The device on which a large space has its first look, and whether that is in
+        single precision (`planners.bayes.screen`).
     """
 
     def __init__(
@@ -103,6 +108,8 @@ class BayesPlanner:
         limits: Sequence[Limit] = (),
         earlier: Sequence[Earlier] = (),
         replicates: bool = False,
+        on: str = "cpu",
+        single: bool = False,
     ) -> None:
         if not objectives:
             raise BadQuestion("planner bayes: no objective, it needs one or more")
@@ -118,6 +125,8 @@ class BayesPlanner:
         self._listed = space.listed(COMBINATIONS)
         self._pool = self._encoding.encode(self._listed)
         self._design = Design(self._encoding, self._listed, seed)
+        self._screened = is_large(space, len(self._listed))
+        self._screen = partial(promising, device=device(on), single=single)
 
     def propose(
         self,
@@ -183,11 +192,22 @@ class BayesPlanner:
             card["fallback"] = f"space-filling point: {reason}"
             return None
         card.update(learned.card(self.seed))
+        if self._screened:
+            seed = int(call_seed(self.seed, told).generate_state(1)[0])
+            known = self._known(learned)
+            among, rows, card["screened"] = self._screen(
+                learned, self._pool, known, seed
+            )
+            return Fitted(learned, among, rows)
         among = self._pool
         if not self._listed:
             r = len(self._encoding.real_names)
             among = self._design.labels(told, learned.points[list(learned.own), r:])
         return Fitted(learned, among, torch.arange(len(among)))
+
+    def _known(self, learned: Learned) -> torch.Tensor:
+        """Return the positions of the reals that are tried with everything else."""
+        return learned.best(BEST)[:, : len(self._encoding.real_names)].clamp(0.0, 1.0)
 
     def _next(
         self,
@@ -255,7 +275,6 @@ class BayesPlanner:
         self, score: Score, fitted: Fitted, seed: int
     ) -> Iterator[tuple[float, Candidate]]:
         """Yield candidates and their scores, best first."""
-        r = len(self._encoding.real_names)
         if self._listed:
             value = in_chunks(score, fitted.among)
             order = value.argsort(descending=True, stable=True)
@@ -264,8 +283,7 @@ class BayesPlanner:
             for log_gain, row in found:
                 yield log_gain, self._listed[row]
             return
-        known = fitted.learned.best(BEST)[:, :r].clamp(0.0, 1.0)
-        labels = fitted.among
+        known, labels = self._known(fitted.learned), fitted.among
         found_there, order = peaks(score, labels, known, seed, self._encoding.places)
         self._shorten(fitted, order)
         for peak in found_there:
