@@ -129,7 +129,8 @@ class Hope:
         deviation = variance.clamp_min(1e-10).sqrt()
         u = (mean - self.low[0].view(())) / deviation
         density = torch.exp(-0.5 * u.square()) / math.sqrt(2.0 * math.pi)
-        return deviation * (density + u * torch.special.ndtr(u))
+        found: torch.Tensor = deviation * (density + u * torch.special.ndtr(u))
+        return found
 
 
 class Promise:
@@ -162,10 +163,10 @@ class Promise:
             for one, some in zip(hopes, kernels, strict=True)
         ]
         score = torch.full_like(first[0][0][0], -math.inf)
-        rows = slice(None)
+        rows: slice | torch.Tensor = slice(None)
         if least > FAINT and len(hopes[0].looks) == 1:
-            most = sum(math.log1p(one) for _, one in self._within)
-            bound = math.exp(least - most) * (1.0 - ROUNDING)
+            chances = sum(math.log1p(one) for _, one in self._within)
+            bound = math.exp(least - chances) * (1.0 - ROUNDING)
             each = [
                 hope.at_most(*one) for hope, (one,) in zip(hopes, first, strict=True)
             ]
