@@ -52,31 +52,29 @@ Tables = list[torch.Tensor]
 class Top:
     """The highest scores so far, and of which points; of equals the first."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._held, self.least = most, 0, -math.inf
-        self._values: list[torch.Tensor] = []
-        self._numbers: list[torch.Tensor] = []
+    def __init__(self, most: int, at: torch.Tensor) -> None:
+        self._most, self.least = most, -math.inf
+        self._value = at.new_empty(0)
+        self._number = at.new_empty(0, dtype=torch.int64)
 
     def add(self, value: torch.Tensor, first: int) -> None:
         """Add the scores of points (m), the number of the first of which is given."""
         better = torch.nonzero(value > self.least)[:, 0]
-        self._values.append(value[better])
-        self._numbers.append(better + first)
-        self._held += len(better)
-        if self._held > 2 * self._most:
+        if len(better):
+            self._value = torch.cat([self._value, value[better]])
+            self._number = torch.cat([self._number, better + first])
+        if len(self._value) > 2 * self._most:
             self.best()
 
     def best(self) -> np.ndarray:
         """Return the numbers of the best points, best first."""
-        value, number = torch.cat(self._values), torch.cat(self._numbers)
-        by_number = number.argsort()
-        value, number = value[by_number], number[by_number]
+        by_number = self._number.argsort()
+        value, number = self._value[by_number], self._number[by_number]
         order = value.argsort(descending=True, stable=True)[: self._most]
-        self._values, self._numbers = [value[order]], [number[order]]
-        self._held = len(order)
-        if self._held == self._most:
-            self.least = float(value[order[-1]])
-        return np.asarray(number[order].cpu().numpy())
+        self._value, self._number = value[order], number[order]
+        if len(order) == self._most:
+            self.least = float(self._value[-1])
+        return np.asarray(self._number.cpu().numpy())
 
 
 def device(name: str) -> torch.device:
@@ -188,7 +186,7 @@ class Screen:
             score = self._ruled(product, known, seed)
         else:
             score = self._free(product, known, seed)
-        top, each = Top(self.kept), max(self.chunk // product.tails, 1)
+        top, each = Top(self.kept, self.at), max(self.chunk // product.tails, 1)
         for start in _dealt(product.heads, each):
             stop = min(start + each, product.heads)
             top.add(score(start, stop, top.least), start * product.tails)
@@ -196,7 +194,7 @@ class Screen:
 
     def rows(self, points: torch.Tensor) -> np.ndarray:
         """Return the numbers of the points (m x d) that promise most, best first."""
-        r, top = len(self.encoding.real_names), Top(self.kept)
+        r, top = len(self.encoding.real_names), Top(self.kept, self.at)
         for start in _dealt(len(points), self.chunk):
             some = points[start : start + self.chunk].numpy()
             axes = range(some.shape[1] - r)
