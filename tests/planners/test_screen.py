@@ -178,6 +178,18 @@ def test_of_too_many_combinations_some_are_drawn(
     assert len(np.unique(found, axis=0)) == 50
 
 
+@pytest.mark.slow
+def test_a_space_with_more_combinations_than_can_be_counted_is_proposed_from() -> None:
+    space = Space(tuple(names(f"c{i}", 10) for i in range(20)))
+    planner = BayesPlanner(space, [HEIGHT], 0, 4)
+    first = planner.propose(4, observed=[]).candidates
+    observed = [Observation(c, {"height": Estimate(height(c), 0.0)}) for c in first]
+    proposal = planner.propose(1, observed=observed)
+    assert space.check(proposal.candidates[0]) == []
+    assert proposal.card["screened"]["of"] == 10**20
+    assert proposal.card["fallback"] is None
+
+
 RULES = {
     "options that must not meet": (
         Forbidden({"a": ("a0", "a1"), "b": ("b2",)}),
