@@ -125,7 +125,9 @@ class BayesPlanner:
         self._listed = space.listed(COMBINATIONS)
         self._pool = self._encoding.encode(self._listed)
         self._design = Design(self._encoding, self._listed, seed)
-        self._screened = is_large(space, len(self._listed))
+        # A promise knows the boxes of objectives, and not the shape of a desirability.
+        plain = not any(isinstance(one, Desirability) for one in self.objectives)
+        self._screened = plain and is_large(space, len(self._listed))
         self._screen = partial(promising, device=device(on), single=single)
 
     def propose(
