@@ -285,14 +285,25 @@ def propose(
     replicates: Annotated[
         bool, typer.Option("--replicates", help="Something may be made once more.")
     ] = False,
+    device: Annotated[
+        str, typer.Option(help="Where a large space is screened: cpu or cuda.")
+    ] = "cpu",
+    single: Annotated[
+        bool, typer.Option("--single", help="Screen it in single precision.")
+    ] = False,
 ) -> None:
     """Print what to make next as CSV, from a space and a table of results; no lab."""
     from orchestrator.config.read_earlier import read_earlier
     from orchestrator.config.read_planner import no_replicates
     from orchestrator.config.read_space import proposed, read_problem, read_told
     from planners.bayes.planner import BayesPlanner
+    from planners.bayes.screen import device as device_of
     from planners.question import BadQuestion
 
+    try:
+        device_of(device)
+    except BadQuestion as error:
+        raise Refused(f"--device: {error}") from error
     problem = read_problem(path)
     if replicates and (why := no_replicates(problem.objectives)):
         raise Refused(f"--replicates: {why}")
@@ -314,6 +325,8 @@ def propose(
             replicates=replicates,
             cost=problem.cost,
             beliefs=problem.beliefs,
+            on=device,
+            single=single,
         )
         proposal = planner.propose(
             n, observed=told.observed, pending=told.pending, failed=told.failed

@@ -5,8 +5,10 @@ RDKit is imported where it is used, so that importing this module costs little.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,9 @@ CORRELATED = 0.9
 
 BITS = 2048
 """Columns of a fingerprint."""
+
+BATCH = 1000
+"""Molecules that are in memory at once, beside their SMILES."""
 
 
 class BadMolecule(ValueError):
@@ -67,6 +72,13 @@ def canonical(name: str, smiles: str) -> str:
     return str(Chem.MolToSmiles(read(name, smiles)))
 
 
+@cache
+def _pattern(smarts: str) -> Any:
+    from rdkit import Chem
+
+    return Chem.MolFromSmarts(smarts)
+
+
 def describe(molecule: Any) -> dict[str, float]:
     """Return the descriptors of one molecule, most telling first.
 
@@ -74,13 +86,11 @@ def describe(molecule: Any) -> dict[str, float]:
     of the atom that the acid's oxygen (or nitrogen, or the halide) hangs on, a cheap
     stand-in for how readily it does.
     """
-    from rdkit import Chem
     from rdkit.Chem import rdMolDescriptors
 
     def count(smarts: str) -> float:
-        return float(len(molecule.GetSubstructMatches(Chem.MolFromSmarts(smarts))))
+        return float(len(molecule.GetSubstructMatches(_pattern(smarts))))
 
-    hydrogens = Chem.AddHs(molecule)
     heavy = molecule.GetNumHeavyAtoms()
     return {
         "surface": rdMolDescriptors.CalcLabuteASA(molecule),  # angstrom^2: size
@@ -88,7 +98,7 @@ def describe(molecule: Any) -> dict[str, float]:
         "carboxyl": count("C(=O)[OX2H1,OX1-]"),
         "log_p": rdMolDescriptors.CalcCrippenDescriptors(molecule)[0],
         "oxygens": count("[#8]") / heavy,
-        "acid_charge": _acid_charge(hydrogens),
+        "acid_charge": _acid_charge(molecule),
         "donors": float(rdMolDescriptors.CalcNumHBD(molecule)),
         "fluorines": count("F") / heavy,
         "aromatic": count("c") / heavy,
@@ -98,62 +108,28 @@ def describe(molecule: Any) -> dict[str, float]:
     }
 
 
-def fingerprints(pool: Mapping[str, str]) -> csr_array:
-    """Return how often each atom environment (Morgan, radius 2) is in each molecule.
-
-    Returns
-    -------
-    :
-        Counts, shape molecules x `BITS`; most are 0.
-    """
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
-    from scipy.sparse import csr_array
-
-    generator = GetMorganGenerator(radius=2, fpSize=BITS)
-    found = [
-        generator.GetCountFingerprint(read(name, smiles)).GetNonzeroElements()
-        for name, smiles in pool.items()
-    ]
-    counts = [count for one in found for count in one.values()]
-    columns = [column for one in found for column in one]
-    ends = np.cumsum([0, *map(len, found)])
-    return csr_array((np.array(counts, float), columns, ends), (len(found), BITS))
-
-
-def tanimoto(a: csr_array, b: csr_array) -> np.ndarray:
-    r"""Return the Tanimoto similarity of counts (m x bits) to others (n x bits).
-
-    .. math:: T(a, b) = a \cdot b \, / \, (|a|^2 + |b|^2 - a \cdot b)
-    """
-    shared = (a @ b.T).toarray()
-    norms = [np.asarray(one.multiply(one).sum(axis=1)).ravel() for one in (a, b)]
-    similarity: np.ndarray = shared / (norms[0][:, None] + norms[1][None] - shared)
-    return similarity
-
-
 def _acid_charge(molecule: Any) -> float:
     """Return the highest charge found behind an acidic hydrogen, in e; 0 for none."""
+    from rdkit import Chem
     from rdkit.Chem import rdPartialCharges
 
-    rdPartialCharges.ComputeGasteigerCharges(molecule)
-
-    def charge(atom: Any) -> float:
-        value = float(atom.GetProp("_GasteigerCharge"))
-        return value if np.isfinite(value) else 0.0
-
+    hydrogens = Chem.AddHs(molecule)
+    acidic = {
+        pair[0] for pair in hydrogens.GetSubstructMatches(_pattern("[!#1!#6]~[#1]"))
+    }
+    if not acidic:
+        return 0.0
+    rdPartialCharges.ComputeGasteigerCharges(hydrogens)
     charges = []
-    for atom in molecule.GetAtoms():
-        neighbours = atom.GetNeighbors()
-        if atom.GetAtomicNum() not in (1, 6) and any(
-            near.GetAtomicNum() == 1 for near in neighbours
-        ):
-            behind = [near for near in neighbours if near.GetAtomicNum() != 1]
-            charges += [charge(near) for near in behind or [atom]]
-    return max(charges, default=0.0)
+    for number in acidic:
+        atom = hydrogens.GetAtomWithIdx(number)
+        behind = [near for near in atom.GetNeighbors() if near.GetAtomicNum() != 1]
+        charges += [one.GetDoubleProp("_GasteigerCharge") for one in behind or [atom]]
+    return max(one if math.isfinite(one) else 0.0 for one in charges)
 
 
-def descriptors(pool: Mapping[str, str]) -> Descriptors:
-    """Describe a pool of molecules by few, standardised, decorrelated columns.
+def described(pool: Mapping[str, str]) -> tuple[Descriptors, csr_array]:
+    """Describe a pool of molecules, some at a time, so that their graphs take no room.
 
     Parameters
     ----------
@@ -163,21 +139,68 @@ def descriptors(pool: Mapping[str, str]) -> Descriptors:
     Returns
     -------
     :
+        Descriptors, and how often each atom environment (Morgan, radius 2) is in each
+        molecule: counts, shape molecules x `BITS`, most of them 0.
+    """
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+    from scipy.sparse import csr_array
+
+    generator = GetMorganGenerator(radius=2, fpSize=BITS)
+    names, kinds = list(pool), list[str]()
+    rows, counts, columns, lengths = [], [], [], [0]
+    for start in range(0, len(names), BATCH):
+        molecules = [read(name, pool[name]) for name in names[start : start + BATCH]]
+        said = [describe(molecule) for molecule in molecules]
+        kinds = list(said[0])
+        rows.append(np.array([list(one.values()) for one in said]))
+        found = [
+            one.GetNonzeroElements()
+            for one in generator.GetCountFingerprints(molecules)
+        ]
+        lengths += [len(one) for one in found]
+        columns.append(np.array([c for one in found for c in one], np.int32))
+        counts.append(np.array([n for one in found for n in one.values()], np.float32))
+    table = decorrelated(names, kinds, np.concatenate(rows))
+    ends = np.cumsum(lengths)
+    if ends[-1] < 2**31:  # or the columns would take twice the room as well
+        ends = ends.astype(np.int32)
+    parts = np.concatenate(counts), np.concatenate(columns), ends
+    return table, csr_array(parts, (len(names), BITS))
+
+
+def tanimoto(a: csr_array, b: csr_array) -> np.ndarray:
+    r"""Return the Tanimoto similarity of counts (m x bits) to others (n x bits).
+
+    .. math:: T(a, b) = a \cdot b \, / \, (|a|^2 + |b|^2 - a \cdot b)
+    """
+    # Whole numbers, and not too large for single precision.
+    shared = (a @ b.T).toarray().astype(float)
+    norms = [np.asarray(one.multiply(one).sum(axis=1), float).ravel() for one in (a, b)]
+    similarity: np.ndarray = shared / (norms[0][:, None] + norms[1][None] - shared)
+    return similarity
+
+
+def decorrelated(
+    molecules: Sequence[str], names: Sequence[str], raw: np.ndarray
+) -> Descriptors:
+    """Return descriptors (molecules x names) as few, standardised columns.
+
+    Returns
+    -------
+    :
         Columns that vary over the pool, none correlated with another by `CORRELATED`
         or more. No column is left if the pool has one molecule.
     """
-    rows = [describe(read(name, smiles)) for name, smiles in pool.items()]
-    raw = np.array([list(row.values()) for row in rows])
     # Gasteiger has no charge for some elements; the rest of the molecule still tells.
     raw = np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0)
     kept: list[str] = []
     columns: list[np.ndarray] = []
-    for name, column in zip(rows[0], raw.T, strict=True):
+    for name, column in zip(names, raw.T, strict=True):
         if np.ptp(column) <= 1e-9 * (1 + np.abs(column).max()):
             continue
         column = (column - column.mean()) / column.std()
         if all(abs(np.mean(column * other)) < CORRELATED for other in columns):
             kept.append(name)
             columns.append(column)
-    table = np.column_stack(columns) if columns else np.zeros((len(rows), 0))
-    return Descriptors(tuple(pool), tuple(kept), table)
+    table = np.column_stack(columns) if columns else np.zeros((len(raw), 0))
+    return Descriptors(tuple(molecules), tuple(kept), table)

@@ -297,16 +297,50 @@ def proposing(
     mixed: Annotated[
         int, typer.Option(min=100, help="In the pool that four numbers go with.")
     ] = 5_000,
+    combinations: Annotated[
+        list[float] | None,
+        typer.Option(min=1e4, max=1e9, help="Of four choices; as often as you like."),
+    ] = None,
+    numbers: Annotated[
+        int, typer.Option(min=0, max=4, help="That go with these combinations.")
+    ] = 0,
+    rows: Annotated[
+        list[int] | None,
+        typer.Option(min=100, help="In a list of candidates; as often as you like."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="Where large spaces are screened: cpu or cuda.")
+    ] = "cpu",
+    single: Annotated[
+        bool, typer.Option("--single", help="Screen them in single precision.")
+    ] = False,
 ) -> None:
-    """Time a batch of four from thousands of molecules, after 80 observations."""
-    from orchestrator.benches.proposing import proposing
+    """Time a batch of four from thousands of molecules, after 80 observations.
 
+    With --combinations or --rows, from those instead.
+    """
+    from orchestrator.benches import proposing
+    from planners.bayes.screen import device as device_of
+    from planners.question import BadQuestion
+
+    try:
+        device_of(device)
+    except BadQuestion as error:
+        raise Refused(f"--device: {error}") from error
+    how = {"on": device, "single": single}
+    each = [proposing.combined(one, numbers, how) for one in combinations or ()]
+    each += [proposing.listed(one, how) for one in rows or ()]
+    if not each:
+        each += proposing.screened(molecules, mixed, how)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("space")
     table.add_column("preparing, CPU s", justify="right")
     table.add_column("batch of four, CPU s", justify="right")
-    for name, ready, answered in proposing(molecules, mixed):
-        table.add_row(name, f"{ready:.1f}", f"{answered:.2f}")
+    table.add_column("peak, MB", justify="right")
+    for one in each:
+        table.add_row(
+            one.name, f"{one.ready:.1f}", f"{one.answered:.2f}", f"{one.peak:.0f}"
+        )
     console.print(table)
 
 

@@ -203,13 +203,13 @@ def _molecules(name: str, path: Path) -> Molecule:
 
 def _check_smiles(smiles: Mapping[str, str]) -> None:
     """Refuse what RDKit cannot read, every molecule by its place."""
-    from planners.chemistry import BadMolecule, canonical
+    from planners import chemistry
 
     wrong = []
     for place, text in smiles.items():
         try:
-            canonical(place, text)
-        except BadMolecule as error:
+            chemistry.read(place, text)
+        except chemistry.BadMolecule as error:
             wrong.append(str(error))
     if wrong:
         raise ConfigError("\n".join(wrong))

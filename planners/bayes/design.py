@@ -87,6 +87,8 @@ class Design:
         dealer = np.random.default_rng([self.seed, deck])
         if cards is not None:
             label = cards[int(dealer.permutation(count)[place])]
+        elif count >= 2**63:  # more than a number here can count
+            label = rng.integers(0, sizes).astype(float)
         else:  # a deck that no campaign comes to the end of
             card = int(dealer.integers(count, size=place + 1)[-1])
             label = np.array(np.unravel_index(card, sizes), float)

@@ -20,8 +20,9 @@ import torch
 from scipy.sparse import csr_array
 
 from planners.bayes.places import Places
-from planners.chemistry import descriptors, fingerprints, tanimoto
+from planners.chemistry import tanimoto
 from planners.data import Candidate
+from planners.kept import described as kept_described
 from planners.space import Choice, Molecule, Space
 
 COMPONENTS = 4
@@ -65,8 +66,8 @@ def components(table: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=8)
 def described(pool: tuple[tuple[str, str], ...]) -> tuple[np.ndarray, csr_array]:
     """Return components and fingerprints of a pool; kept, for they may take seconds."""
-    options = dict(pool)
-    return components(descriptors(options).table), fingerprints(options)
+    descriptors, counts = kept_described(dict(pool))
+    return components(descriptors.table), counts
 
 
 def aspects(choice: int, parameter: Molecule) -> list[Aspect]:

@@ -46,7 +46,8 @@ def features(encoding: Encoding, points: torch.Tensor) -> np.ndarray:
         elif isinstance(choice, Choice) and choice.ordered:
             columns.append(number[:, None].astype(float))
         else:
-            columns.append(np.eye(len(choice.options))[number])
+            each = np.arange(len(choice.options))
+            columns.append((number[:, None] == each).astype(float))
     return np.concatenate(columns, axis=1)
 
 

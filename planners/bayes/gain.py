@@ -97,7 +97,10 @@ class Within:
     def chance(self, apart: torch.Tensor) -> torch.Tensor:
         """Return the chance at points; shape m."""
         mean, variance = self.process.latent(apart[:, :, self.learned])
-        mean, deviation = mean[self.best], variance[self.best].sqrt()
+        return self.between(mean[self.best], variance[self.best].sqrt())
+
+    def between(self, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
+        """Return the chance that normal variables keep the limits; shape m."""
         below = torch.special.ndtr((self.low - mean) / deviation)
         above = torch.special.ndtr((mean - self.high) / deviation)
         chance: torch.Tensor = (1.0 - below - above).clamp_min(0.0)
@@ -183,7 +186,7 @@ class Gain:
         """
         true = torch.stack([one.true for one in self.drawn], dim=-1).transpose(1, 2)
         worst = [
-            _worst(one.process, floor)
+            least_counted(one.process, floor)
             for one, floor in zip(self.drawn, floors, strict=True)
         ]
         reference = torch.stack(worst, dim=-1)
@@ -225,7 +228,7 @@ class Gain:
         return volume.logsumexp(dim=(-2, -1)) - math.log(DRAWS)
 
 
-def _worst(process: Process, floor: float | None) -> torch.Tensor:
+def least_counted(process: Process, floor: float | None) -> torch.Tensor:
     """Return the target from which on volume counts; shape f.
 
     Worse than anything observed and believed, or the ends of a front would not count.

@@ -113,6 +113,11 @@ class Learned:
         surrogate = fit(apart, ended, np.zeros(len(ended)), used, bend=False)
         return Within(surrogate, tried, 0.5, math.inf)
 
+    @property
+    def floors(self) -> list[float | None]:
+        """Targets from which on each objective counts, where a limit says so."""
+        return [_floor(goal, self.bounds) for goal in self.goals]
+
     def gain(
         self, chosen: Sequence[Candidate], seed: int
     ) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -126,8 +131,7 @@ class Learned:
         held = [*self.own, *self.waiting, *numbers]
         known = encoding.between(points, points), self.own, held, self.limits
         if self.whole is None:
-            floors = [_floor(goal, self.bounds) for goal in self.goals]
-            gain = Gain(self.objectives, *known, floors, self.success, seed)
+            gain = Gain(self.objectives, *known, self.floors, self.success, seed)
         else:
             gain = DesirableGain(
                 self.whole, self.objectives, *known, self.success, seed

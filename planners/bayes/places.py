@@ -77,6 +77,11 @@ class Places:
                 found[id(regions)] = [*inside, *drawn(regions, count, seed)]
         return torch.from_numpy(np.array([found[one] for one in order])[which])
 
+    def regions(self, label: np.ndarray) -> tuple[Region, ...]:
+        """Return the regions of a combination (k) as the rules have it; one of a kind."""
+        few, _ = self._distinct(label[None])
+        return self._of(few[0])[1]
+
     def within(self, labels: torch.Tensor, places: torch.Tensor) -> list[Region]:
         """Return the region in which each place (m x r) lies, or almost."""
         few, which = self._distinct(labels.numpy())

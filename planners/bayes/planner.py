@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -19,6 +20,7 @@ from planners.bayes.earlier import Past
 from planners.bayes.encoding import Encoding
 from planners.bayes.learned import Learned
 from planners.bayes.quantities import Quantities
+from planners.bayes.screen import device, is_large, promising
 from planners.bayes.surrogate import NUMERICAL, FitFailed
 from planners.bayes.weighing import Weighing
 from planners.beliefs import Beliefs
@@ -103,6 +105,9 @@ class BayesPlanner:
     beliefs:
         Where the best is believed to be: half of the initial design is drawn by that, and
         the gain leans to it until enough was observed.
+    on, single:
+        The device on which a large space has its first look, and whether that is in
+        single precision (`planners.bayes.screen`).
     """
 
     def __init__(
@@ -117,6 +122,8 @@ class BayesPlanner:
         replicates: bool = False,
         cost: Cost | None = None,
         beliefs: Beliefs | None = None,
+        on: str = "cpu",
+        single: bool = False,
     ) -> None:
         if not objectives:
             raise BadQuestion("planner bayes: no objective, it needs one or more")
@@ -136,6 +143,10 @@ class BayesPlanner:
         self._listed = space.listed(COMBINATIONS)
         self._pool = self._encoding.encode(self._listed)
         self._design = Design(self._encoding, self._listed, seed)
+        # A promise knows the boxes of objectives, and not the shape of a desirability.
+        plain = not any(isinstance(one, Desirability) for one in self.objectives)
+        self._screened = plain and is_large(space, len(self._listed))
+        self._screen = partial(promising, device=device(on), single=single)
 
     def propose(
         self,
@@ -208,11 +219,22 @@ class BayesPlanner:
             card["fallback"] = f"space-filling point: {reason}"
             return None
         card.update(learned.card(self.seed))
+        if self._screened:
+            seed = int(call_seed(self.seed, told).generate_state(1)[0])
+            known = self._known(learned)
+            among, rows, card["screened"] = self._screen(
+                learned, self._pool, known, seed
+            )
+            return Fitted(learned, weighing, among, rows)
         among = self._pool
         if not self._listed:
             r = len(self._encoding.real_names)
             among = self._design.labels(told, learned.points[list(learned.own), r:])
         return Fitted(learned, weighing, among, torch.arange(len(among)))
+
+    def _known(self, learned: Learned) -> torch.Tensor:
+        """Return the positions of the reals that are tried with everything else."""
+        return learned.best(BEST)[:, : len(self._encoding.real_names)].clamp(0.0, 1.0)
 
     def _next(
         self,
@@ -294,7 +316,6 @@ class BayesPlanner:
         self, score: Score, fitted: Fitted, seed: int
     ) -> Iterator[tuple[float, Candidate]]:
         """Yield candidates and their scores, best first."""
-        r = len(self._encoding.real_names)
         if self._listed:
             value = in_chunks(score, fitted.among)
             order = value.argsort(descending=True, stable=True)
@@ -303,8 +324,7 @@ class BayesPlanner:
             for log_gain, row in found:
                 yield log_gain, self._listed[row]
             return
-        known = fitted.learned.best(BEST)[:, :r].clamp(0.0, 1.0)
-        labels = fitted.among
+        known, labels = self._known(fitted.learned), fitted.among
         found_there, order = peaks(score, labels, known, seed, self._encoding.places)
         self._shorten(fitted, order)
         for peak in found_there:

@@ -10,8 +10,7 @@ from planners.chemistry import (
     CORRELATED,
     BadMolecule,
     canonical,
-    descriptors,
-    fingerprints,
+    described,
     tanimoto,
 )
 from planners.data import Candidate
@@ -40,7 +39,7 @@ def test_one_molecule_written_two_ways_is_one_molecule() -> None:
 
 
 def test_descriptors_are_standardised_and_say_different_things() -> None:
-    table = descriptors(POOL).table
+    table = described(POOL)[0].table
     assert np.isfinite(table).all()
     assert table.mean(axis=0) == pytest.approx(0.0, abs=1e-9)
     assert table.std(axis=0) == pytest.approx(1.0)
@@ -79,7 +78,7 @@ def test_molecules_of_a_kind_are_nearer_than_others(view: str) -> None:
 
 
 def test_tanimoto_is_shared_counts_over_all_and_its_root_distance_a_metric() -> None:
-    counts = fingerprints(POOL)
+    counts = described(POOL)[1]
     similarity = tanimoto(counts, counts)
     a, b = (counts[[i]].toarray()[0] for i in (3, 4))
     assert similarity[3, 4] == pytest.approx(a @ b / (a @ a + b @ b - a @ b))
