@@ -1,25 +1,8 @@
-r"""The cable: a byte pipe with deadlines, and the only place that knows pyserial.
+r"""The cable: a byte pipe with deadlines, on a port (`instruments.port`).
 
-A port is a device file (``/dev/serial/by-id/...``, a pseudo-terminal) or a URL
-(``socket://host:port``). What comes and goes is bytes; what they mean is the driver's.
-
-Traps that this file keeps away from the drivers
-------------------------------------------------
-* Four kinds of exception mean "the cable is gone": ``SerialException``, ``OSError``
-  (``in_waiting`` after an unplug), ``termios.error`` (not an ``OSError``) and
-  ``TypeError`` (the port closed by another thread during a read). All become
-  `LinkError`.
-* pyserial's ``readline`` has a timeout per byte, and returns half a line when it is
-  over. Here the deadline is for the whole answer, and half an answer is a
-  `LinkTimeout` that says what had come.
-* A pseudo-terminal is always 8N1. Asking it for 7E1 fails with ``EINVAL`` if the same
-  call changes nothing else; a real adapter does not mind being asked for another speed
-  first, so that is what `Link.open` does then.
-* Only an exclusive lock keeps a second program from stealing half of the answers.
-* pyserial's ``write`` calls bytes that were taken a timeout if its thread was late to
-  look again, and its ``read`` of a socket brings byte by byte. So pyserial finds, sets and
-  locks the port; the bytes go straight to and from its file descriptor (`_give`,
-  `_take`), which a device file and ``socket://`` have. Those are the ports there are.
+What comes and goes is bytes; what they mean is the driver's. The deadline is for the
+whole answer, and half an answer is a `LinkTimeout` that says what had come. What means
+that the cable is gone becomes a `LinkError`.
 
 Asking again
 ------------
@@ -38,40 +21,27 @@ wire: one port, one lock, open for as long as one of them wants it to be.
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
 import logging
-import os
-import select
-import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import serial
-
 from instruments.errors import BadReply, LinkError, LinkTimeout
+from instruments.port import GONE, SLICE, Port, give, let_go, opened, take
 
 LONGEST_ANSWER = 1 << 20
-SLICE = 0.05
-"""Real seconds between two looks at the deadline; bytes that come end the wait."""
-CHUNK = 1 << 16
-"""Bytes read at once, at most."""
 AGAIN = 2
 """Times that a question is asked again."""
 SILENCE = 0.1
 """Real seconds without a byte after which an answer that came in pieces is over."""
 SETTLING = 2.0
 """Real seconds in which a link that never falls silent is given up waiting for."""
-WRITING = 0.6
-"""Real seconds for a write to be taken; one that is not finds the far end hung."""
 WAITING = 0.25
 """Real seconds that what is urgent waits for the end of another write."""
 RETURNING = 0.5
 """Real seconds between two tries to open a port that has gone."""
-_GONE = (serial.SerialException, OSError, termios.error, TypeError)
 
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
@@ -96,7 +66,7 @@ class Wire:
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     writing: threading.Lock = field(default_factory=threading.Lock)
-    port: serial.SerialBase | None = None
+    port: Port | None = None
     waiting: bytearray = field(default_factory=bytearray)
     doubt: float = 0.0
     opened: int = 0
@@ -170,7 +140,7 @@ class Link:
         return self in self._wire.users and self._wire.port is not None
 
     @property
-    def port(self) -> serial.SerialBase:
+    def port(self) -> Port:
         """The open port itself, for who compares this link with a bare one."""
         return self._opened()
 
@@ -182,27 +152,7 @@ class Link:
                 wire.users.add(self)
                 return
             with self._losing:
-                port = serial.serial_for_url(
-                    self.url,
-                    do_not_open=True,
-                    timeout=SLICE,
-                    write_timeout=WRITING,
-                    exclusive=True,
-                )
-                port.apply_settings(self.settings)
-                try:
-                    port.open()
-                except termios.error as error:
-                    if error.args[0] != errno.EINVAL:
-                        raise
-                    _open_by_way_of_another_speed(port, self.settings)
-                try:
-                    port.fileno()
-                except io.UnsupportedOperation:
-                    port.close()
-                    raise ValueError(
-                        "only a device file or socket://host:port is one"
-                    ) from None
+                port = opened(self.url, self.settings)
             wire.waiting.clear()
             wire.doubt = 0.0
             wire.opened += 1
@@ -242,10 +192,7 @@ class Link:
     def _let_go(self) -> None:
         port, self._wire.port = self._wire.port, None
         if port is not None:
-            with contextlib.suppress(*_GONE, AttributeError):
-                port.reset_output_buffer()  # closing waits for what is not sent yet
-            with contextlib.suppress(*_GONE):
-                port.close()
+            let_go(port)
 
     def again(self, ask: Callable[[], Answer], times: int = AGAIN) -> Answer:
         """Return what ``ask`` returns; have it asked again if the answer is lost.
@@ -342,7 +289,7 @@ class Link:
                 )
             try:
                 self._told(">", message)
-                _give(port, message)
+                give(port, message)
             finally:
                 self._wire.writing.release()
 
@@ -372,7 +319,7 @@ class Link:
                 if now - silent_since >= quiet:
                     return
                 with self._losing:
-                    if came := _take(self._opened(), SLICE):
+                    if came := take(self._opened(), SLICE):
                         self._told("<", came)
                         silent_since = now
 
@@ -382,7 +329,7 @@ class Link:
             self._wire.waiting.clear()
             port = self._opened()
             given_up = time.monotonic() + SILENCE
-            while (came := _take(port, 0)) and time.monotonic() < given_up:
+            while (came := take(port, 0)) and time.monotonic() < given_up:
                 self._told("<", came)
 
     def _lines(
@@ -443,7 +390,7 @@ class Link:
         if left <= 0:
             return False
         with self._losing:
-            came = _take(self._opened(), min(left, SLICE))
+            came = take(self._opened(), min(left, SLICE))
             self._told("<", came)
             self._wire.waiting += came
         return True
@@ -452,7 +399,7 @@ class Link:
         if self.witness is not None and data:
             self.witness(direction, data)
 
-    def _opened(self) -> serial.SerialBase:
+    def _opened(self) -> Port:
         if self._wire.port is None:
             raise LinkError(f"{self.place}: the port is not open")
         return self._wire.port
@@ -471,55 +418,12 @@ class _Losing:
         self, kind: object, error: BaseException | None, trace: object
     ) -> None:
         link = self._link
-        if isinstance(error, _GONE):
+        if isinstance(error, GONE):
             link.lost = link.is_open
             link._lost_at = link._wire.opened  # noqa: SLF001 - a part of it
             raise LinkError(f"{link.place}: link lost: {error}") from error
         if isinstance(error, ValueError):  # pyserial refuses a URL or a setting
             raise LinkError(f"{link.place}: not a port: {error}") from error
-
-
-def _give(port: serial.SerialBase, message: bytes) -> None:
-    """Have a message taken; how late this thread is to see it taken does not matter."""
-    rest = message
-    given_up = time.monotonic() + WRITING
-    while True:
-        try:
-            taken = os.write(port.fileno(), rest)
-        except BlockingIOError:
-            taken = 0
-        rest = rest[taken:]
-        if not rest:
-            return
-        left = max(0.0, given_up - time.monotonic())
-        if not select.select([], [port.fileno()], [], left)[1]:
-            raise serial.SerialTimeoutException(
-                f"{show(message)} was not taken within {WRITING:g} s"
-            )
-
-
-def _take(port: serial.SerialBase, wait: float) -> bytes:
-    """Return what has come, or comes first within so many real seconds; else ``b""``."""
-    if not select.select([port.fileno()], [], [], wait)[0]:
-        return b""
-    try:
-        came = os.read(port.fileno(), CHUNK)
-    except BlockingIOError:
-        return b""
-    if not came:
-        raise serial.SerialException("the far end has hung up")
-    return came
-
-
-def _open_by_way_of_another_speed(
-    port: serial.SerialBase, settings: dict[str, object]
-) -> None:
-    plain = {"baudrate": 50, "bytesize": 8, "parity": "N", "stopbits": 1}
-    port.apply_settings(plain)
-    port.open()
-    port.close()
-    port.apply_settings(settings)
-    port.open()
 
 
 def show(data: bytes) -> str:

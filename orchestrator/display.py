@@ -165,7 +165,9 @@ def waiting(progress: Progress, campaign: str, space: Space) -> list[Text]:
     lines = []
     for one in () if progress.good else progress.suggested.values():
         texts = [value for _, value in parameter_texts(one.candidate, space)]
-        lines.append(Text(f"to be made, {by_text(one)}: {', '.join(texts)}", "cyan"))
+        command = f"polyloop suggest {campaign} --withdraw {one.id} withdraws it"
+        text = f"to be made, {by_text(one)}: {', '.join(texts)}"
+        lines.append(Text(f"{text}\n  {command}", "cyan"))
     if progress.held:
         lines.append(
             Text(f"{progress.held}; polyloop resume {campaign} ends it", "yellow")

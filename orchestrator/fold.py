@@ -66,6 +66,9 @@ class _State:
             self._control(event.data)
         elif event.kind == "candidate.suggested":
             self._suggested(event.data)
+        elif event.kind == "suggestion.withdrawn":
+            # One whose trial has begun is not in the queue any more.
+            self.suggested.pop(event.data["suggestion"], None)
         elif event.kind == "candidate.proposed" and event.trial not in self.trials:
             self._proposed(event)
         trial = self.trials.get(event.trial)

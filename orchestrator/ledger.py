@@ -6,38 +6,39 @@ and in the ledger once: its writer gives it a key, so that an append whose answe
 lost on the way is recognised when it is repeated. Numbers of events grow in the order
 of their commits, whoever writes: a reader of those ``after`` a number misses none.
 
-==================== =============================================================
-kind                 data
-==================== =============================================================
-campaign.started     name, configuration as read, seed, versions, bench (held by others),
-                     space, objectives, limits
-candidate.suggested  suggestion (its id), candidate, id, who, via, note
-candidate.proposed   candidate, id, card, and the question: number of the proposal, n
-                     asked for, seed, observed, pending and failed trials; or, of a
-                     person's candidate: by (person), suggestion, who, note
-trial.started        sample, home (the rack slot it was born in); again after a discard
-recipe.compiled      the whole recipe
-step.intended        action, step, operation, station, slot, sample, parameters
-step.done            action, step, station, run_uid, started, ended, lab_seconds; where
-                     nobody saw its end: reconciled (why it is known), seconds (its true
-                     duration, in lab seconds)
-step.failed          action, step, station, reason, fault (class), verdict
-step.ran_on          step, seconds: what a timed step really lasted, beyond its own end
-question.asked       question, action, sample, station, text
-question.answered    question, answer (happened, did-not, discard), who, via, note
-control              verb (pause, drain, resume, in_service, discard, stop, estop, clear),
-                     subject (campaign, station, sample, lab), name, who, via, note
-alert                alert (overrun, silence, person), text, action
-step.repeated        step, reason: measured again; doubted: false if it was only cut short
-sample.found         sample, at: where a stopped transfer had left it
-sample.discarded     sample, at, reason: its trial starts again on a new one
-measurement          one measurement, sample
-observation          candidate, estimates
-trial.failed         reason
-campaign.paused      reason
-campaign.resumed     speed, versions, bench
-campaign.ended       reason, good (reached its end: true or false)
-==================== =============================================================
+===================== =============================================================
+kind                  data
+===================== =============================================================
+campaign.started      name, configuration as read, seed, versions, bench (held by others),
+                      space, objectives, limits
+candidate.suggested   suggestion (its id), candidate, id, who, via, note
+suggestion.withdrawn  suggestion, who, via, note
+candidate.proposed    candidate, id, card, and the question: number of the proposal, n
+                      asked for, seed, observed, pending and failed trials; or, of a
+                      person's candidate: by (person), suggestion, who, note
+trial.started         sample, home (the rack slot it was born in); again after a discard
+recipe.compiled       the whole recipe
+step.intended         action, step, operation, station, slot, sample, parameters
+step.done             action, step, station, run_uid, started, ended, lab_seconds; where
+                      nobody saw its end: reconciled (why it is known), seconds (its true
+                      duration, in lab seconds)
+step.failed           action, step, station, reason, fault (class), verdict
+step.ran_on           step, seconds: what a timed step really lasted, beyond its own end
+question.asked        question, action, sample, station, text
+question.answered     question, answer (happened, did-not, discard), who, via, note
+control               verb (pause, drain, resume, in_service, discard, stop, estop, clear),
+                      subject (campaign, station, sample, lab), name, who, via, note
+alert                 alert (overrun, silence, person), text, action
+step.repeated         step, reason: measured again; doubted: false if it was only cut short
+sample.found          sample, at: where a stopped transfer had left it
+sample.discarded      sample, at, reason: its trial starts again on a new one
+measurement           one measurement, sample
+observation           candidate, estimates
+trial.failed          reason
+campaign.paused       reason
+campaign.resumed      speed, versions, bench
+campaign.ended        reason, good (reached its end: true or false)
+===================== =============================================================
 """
 
 from __future__ import annotations

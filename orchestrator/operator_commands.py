@@ -124,19 +124,30 @@ def suggest(
     again: Annotated[
         bool, typer.Option("--again", help="Also if it was made before.")
     ] = False,
+    withdraw: Annotated[
+        str,
+        typer.Option(metavar="SUGGESTION", help="Have one not made that waits to be."),
+    ] = "",
     who: Who = "",
     note: Note = "",
     data: Data = DATA,
 ) -> None:
     """Have a candidate of your own made next; also while the campaign is stopped."""
     from orchestrator import control, suggesting
+    from orchestrator.campaign import by_text
     from orchestrator.ledger import Ledger
     from orchestrator.recipes import parameter_texts
 
     ledger = Ledger.of(data)
     name = ledger.find(campaign)
     person = who or me()
-    candidate, configured = suggesting.suggest(
+    if withdraw:
+        if values or like or again:
+            raise Refused(f"--withdraw {withdraw}: stands alone: it has its values")
+        one = suggesting.withdraw(ledger, name, withdraw, who=person, note=note)
+        console.print(f"{one.id}: not made, says {person}; suggested {by_text(one)}")
+        return
+    one, configured = suggesting.suggest(
         *(ledger, data, name, values or []),
         who=person,
         like=like,
@@ -144,8 +155,9 @@ def suggest(
         note=note,
     )
     when = "next" if control.is_running(data, name) else "when the campaign goes on"
-    recipe = ", ".join(text for _, text in parameter_texts(candidate, configured.space))
-    console.print(f"made {when}, says {person}: {recipe}", soft_wrap=True)
+    texts = [text for _, text in parameter_texts(one.candidate, configured.space)]
+    made = f"{one.id}: made {when}, says {person}: {', '.join(texts)}"
+    console.print(made, soft_wrap=True, highlight=False)
 
 
 def estop(who: Who = "", data: Data = DATA) -> None:

@@ -1,7 +1,8 @@
 """A candidate of a person's own: read, checked as any other, and queued in the ledger.
 
 The flow makes it before it asks the planner again. The event that begins its trial is
-the event that takes it out of the queue, so that it is made once, whatever happens.
+the event that takes it out of the queue, so that it is made once, whatever happens. Until
+then it can be withdrawn; if both are written at the same moment, the first holds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import units
-from orchestrator.campaign import Progress
+from orchestrator.campaign import Progress, Suggestion
 from orchestrator.config.models import Campaign
 from orchestrator.config.read_campaign import load_campaign
 from orchestrator.config.strict_yaml import near
@@ -35,7 +36,7 @@ def suggest(
     like: str = "",
     again: bool = False,
     note: str = "",
-) -> tuple[Candidate, Campaign]:
+) -> tuple[Suggestion, Campaign]:
     """Queue a candidate; return it with its campaign.
 
     Parameters
@@ -68,11 +69,12 @@ def suggest(
     compile_recipe(campaign, candidate)
     if not again:
         _check_new(candidate, progress)
+    made = Suggestion(uuid.uuid4().hex[:8], candidate, who, note)
     ledger.append(
         name,
         "candidate.suggested",
         data={
-            "suggestion": uuid.uuid4().hex[:8],
+            "suggestion": made.id,
             "candidate": dict(candidate.values),
             "id": candidate.id,
             "who": who,
@@ -80,7 +82,29 @@ def suggest(
             "note": note,
         },
     )
-    return candidate, campaign
+    return made, campaign
+
+
+def withdraw(
+    ledger: Ledger, name: str, suggestion: str, *, who: str, note: str = ""
+) -> Suggestion:
+    """Take a candidate out of the queue, and return it.
+
+    Raises
+    ------
+    Refused
+        If none with this id is in the queue, or its trial began first.
+    """
+    queued = fold(ledger.events(name)).suggested
+    if suggestion not in queued:
+        known = near(suggestion, queued)
+        raise Refused(f"--withdraw {suggestion}: nothing to be made: {known}")
+    data = {"suggestion": suggestion, "who": who, "via": COMMAND_LINE, "note": note}
+    ledger.append(name, "suggestion.withdrawn", data=data)
+    for trial in fold(ledger.events(name)).trials.values():
+        if trial.suggestion is not None and trial.suggestion.id == suggestion:
+            raise Refused(f"--withdraw {suggestion}: too late: it is {trial.id} now")
+    return queued[suggestion]
 
 
 def read_candidate(

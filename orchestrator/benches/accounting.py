@@ -74,6 +74,7 @@ def account(evidence: Evidence) -> list[Finding]:
         *_repeated(evidence, story),
         *_lost(evidence),
         *_lost_runs(evidence),
+        *_suggested(evidence),
         *_stray_lines(evidence, story),
         *_acts_against_ledger(evidence, story),
         *_misplaced(evidence),
@@ -230,6 +231,27 @@ def _lost_runs(evidence: Evidence) -> Iterator[Finding]:
         if count > 1:
             text = f"{quantity} was learned {count} times from run {', '.join(runs)}"
             yield Finding(Wrong.LOST, evidence.campaign, trial_id, "", text)
+
+
+def _suggested(evidence: Evidence) -> Iterator[Finding]:
+    """Yield what a person suggested and was made twice, or never in a whole campaign."""
+    events = evidence.events
+    started = {event.trial for event in events if event.kind == "trial.started"}
+    made: dict[str, list[str]] = {}
+    for event in events:
+        if event.kind == "candidate.suggested":
+            made[event.data["suggestion"]] = []
+        elif event.kind == "suggestion.withdrawn":
+            made.pop(event.data["suggestion"], None)
+        elif event.kind == "candidate.proposed" and event.trial in started:
+            made.get(event.data.get("suggestion", ""), []).append(event.trial)
+    for name, trials in made.items():
+        if len(trials) > 1:
+            text = f"suggestion {name} was begun as {' and as '.join(trials)}"
+            yield Finding(Wrong.REPEATED, evidence.campaign, trials[0], "", text)
+        if not trials and fold(events).good:
+            text = f"suggestion {name} was never made"
+            yield Finding(Wrong.LOST, evidence.campaign, "", "", text)
 
 
 # -- unexplained ---------------------------------------------------------------------

@@ -344,6 +344,57 @@ def proposing(
     console.print(table)
 
 
+@app.command()
+def loop(
+    campaign: Annotated[
+        Path, typer.Option(help="Whose space, recipe and objective it is.")
+    ] = Path("lab_configs/pedot_pss/campaign.yaml"),
+    against: Annotated[str, typer.Option(help="Who searches, with commas.")] = "all",
+    seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each.")] = 5,
+    trials: Annotated[int, typer.Option(min=1, help="Of each campaign.")] = 40,
+    in_flight: Annotated[
+        int, typer.Option(min=1, help="Trials under way at once.")
+    ] = 3,
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Keep the curves: .csv, .png or .svg."),
+    ] = None,
+) -> None:
+    """Run the loop's own campaign without a lab: best true conductivity over trials."""
+    from orchestrator.benches import contest, learning_curves
+    from orchestrator.config.read_campaign import load_campaign
+
+    who = _chosen("--against", against, list(contest.INSIDE))
+    for path in to or ():
+        learning_curves.check_ending(path)
+    search = learning_curves.Search(
+        load_campaign(campaign, check_drivers=False), trials, in_flight
+    )
+    found = []
+    for one in learning_curves.curves(search, who, seeds):
+        found.append(one)
+        console.print(
+            f"seed {one.seed}  {one.contestant:8}{one.best[-1]:6.0f} S/cm after {trials} "
+            f"trials, {one.seconds:.1f} CPU s"
+        )
+    head, *rows = learning_curves.table(found)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in head:
+        table.add_column(column, justify="left" if column == head[0] else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(
+        f"\n{seeds} seeds, {trials} trials, {search.initial} of them by design, "
+        f"{in_flight} in flight: best true conductivity in S/cm, geometric mean with "
+        "95 % by bootstrap over seeds",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(table)
+    for path in to or ():
+        learning_curves.write(found, path)
+
+
 def _chosen(option: str, text: str, known: Sequence[str]) -> list[str]:
     """Return the names of a list with commas, or refuse one that is not known."""
     if text == "all":

@@ -110,7 +110,7 @@ def contest(
 
 def interval(counts: np.ndarray) -> tuple[float, float, float]:
     """Return the median, and the ends of its 95 % bootstrap interval."""
-    medians = np.median(counts[_drawn(len(counts))], axis=1)
+    medians = np.median(counts[drawn_seeds(len(counts))], axis=1)
     low, high = np.quantile(medians, (0.025, 0.975))
     return float(np.median(counts)), float(low), float(high)
 
@@ -132,7 +132,7 @@ def overall(
         set share its weight. A drawn seed is drawn for both and in every set.
     """
     seeds = len(ours[0][0])
-    exact, drawn = np.arange(seeds)[None], _drawn(seeds)
+    exact, drawn = np.arange(seeds)[None], drawn_seeds(seeds)
 
     def mean(rows: np.ndarray) -> np.ndarray:
         sets = [
@@ -152,7 +152,8 @@ def overall(
     return float(mean(exact)[0]), float(low), float(high)
 
 
-def _drawn(seeds: int) -> np.ndarray:
+def drawn_seeds(seeds: int) -> np.ndarray:
+    """Return seeds drawn anew, always the same ones, shape resamples x seeds."""
     rng = np.random.default_rng(0)
     return rng.integers(seeds, size=(RESAMPLES, seeds))
 

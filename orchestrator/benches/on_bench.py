@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from orchestrator import processes
+from orchestrator import processes, suggesting
 from orchestrator.benches import victims
 from orchestrator.benches.accounting import answer
 from orchestrator.benches.evidence import collect
@@ -27,6 +27,8 @@ from orchestrator.ledger import Event, Ledger
 
 WIDE = "1000"
 """Columns of a terminal on which no message is broken."""
+WHO = "bench"
+"""Who answers, and suggests."""
 COUNT = 1.0
 """Real seconds between two looks at what the launcher has started."""
 
@@ -51,12 +53,21 @@ class OnBench:
         self.campaign = ""
         self.events: list[Event] = []
         self.launcher: subprocess.Popen[bytes] | None = None
+        self.family: list[int] = []
         self._ledger: Ledger | None = None
-        self._family: list[int] = []
         self._count_at = 0.0
         self._instruments: processes.Child | None = None
 
-    def hold(self, stack: ExitStack, campaign: Path, *, trials: int, seed: int) -> None:
+    def hold(
+        self,
+        stack: ExitStack,
+        campaign: Path,
+        *,
+        trials: int,
+        seed: int,
+        unanswered: str = "discard",
+        in_flight: int = 1,
+    ) -> None:
         """Write a short version of a campaign, and hold a bench open for it."""
         config = self.directory / "config"
         self.file = shorten(
@@ -64,8 +75,8 @@ class OnBench:
             config,
             trials=trials,
             seed=seed,
-            unanswered="discard",
-            in_flight=1,
+            unanswered=unanswered,
+            in_flight=in_flight,
         )
         bench = load_campaign(self.file, check_drivers=False).lab.bench
         self._command = [
@@ -92,14 +103,17 @@ class OnBench:
         part.write_text(json.dumps(rules))
         part.rename(path)
 
-    def start(self) -> None:
-        """Start the campaign, or resume it."""
+    def start(self, *, own_server: bool = False) -> None:
+        """Start the campaign, or resume it, with a Prefect server of its own or ours."""
+        environment = {**os.environ, "PREFECT_API_URL": self.api, "COLUMNS": WIDE}
+        if own_server:
+            del environment["PREFECT_API_URL"]
         command = [sys.executable, "-m", "orchestrator.cli"]
         if self.campaign:
             command += ["resume", self.campaign]
         else:
             command += ["run", str(self.file), "--bench", str(self.bench)]
-        self._family = []
+        self.family, self._count_at = [], 0.0
         with (self.logs / "polyloop.log").open("ab") as log:
             self._said = log.tell()
             self.launcher = subprocess.Popen(
@@ -108,23 +122,30 @@ class OnBench:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "PREFECT_API_URL": self.api, "COLUMNS": WIDE},
+                env=environment,
             )
+
+    @property
+    def pid(self) -> int:
+        """The launcher's; 0, which is nobody's, before the first start."""
+        return 0 if self.launcher is None else self.launcher.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the launcher has not ended; its ``family`` is looked at meanwhile."""
+        if self.launcher is None or self.launcher.poll() is not None:
+            return False
+        if time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + COUNT
+            self.family = [one.pid for one in victims.family(self.launcher.pid)]
+            # It only fills the catalog, and would take most of a short life.
+            victims.kill(victims.uploaders(self.launcher.pid))
+        return True
 
     @property
     def going(self) -> bool:
         """Whether the launcher, or anything that it started, has not ended."""
-        if self.launcher is None:
-            return False
-        if self.launcher.poll() is None:
-            if time.monotonic() < self._count_at:
-                return True
-            self._count_at = time.monotonic() + COUNT
-            self._family = [one.pid for one in victims.family(self.launcher.pid)]
-            # It only fills the catalog, and would take most of a short life.
-            victims.kill(victims.uploaders(self.launcher.pid))
-            return True
-        return bool(victims.alive(self._family))
+        return self.running or bool(victims.alive(self.family))
 
     def last_words(self) -> str:
         """Return the last line that the launcher printed."""
@@ -146,9 +167,9 @@ class OnBench:
         self.events += fresh
         return fresh
 
-    def evidence(self) -> Evidence:
-        """Return what is known of it: ledger, acts, journals."""
-        return collect(self.data, self.campaign, self.bench, self.speed)
+    def evidence(self, kept: Mapping[str, Mapping[str, Any]] | None = None) -> Evidence:
+        """Return what is known of it: ledger, acts, journals, and what was ``kept``."""
+        return collect(self.data, self.campaign, self.bench, self.speed, kept)
 
     def answer(self, question: Event) -> None:
         """Answer a question from the journals."""
@@ -156,17 +177,27 @@ class OnBench:
         subprocess.run(
             [
                 *(sys.executable, "-m", "orchestrator.cli", "answer", self.campaign),
-                *(str(question.data["question"]), word, "--who", "fault bench"),
+                *(str(question.data["question"]), word, "--who", WHO),
                 *("--data", str(self.data)),
             ],
             check=False,
             stdout=subprocess.DEVNULL,
         )
 
+    def suggest(self, trial: str) -> None:
+        """Have the candidate of a trial made once more, as a person may want."""
+        assert self._ledger is not None  # noqa: S101 - there are trials in it
+        suggesting.suggest(
+            *(self._ledger, self.data, self.campaign, []),
+            who=WHO,
+            like=trial,
+            again=True,
+        )
+
     def end(self) -> None:
         """End what is left of it."""
         if self.going and self.launcher is not None:
-            victims.kill(self._family)
+            victims.kill(self.family)
             self.launcher.wait()
         if self._ledger is not None:
             self._ledger.close()

@@ -20,6 +20,7 @@ def show(tally: Tally, console: Console) -> None:
         "campaigns": f"{tally.campaigns}",
         "acts done": f"{tally.acts}",
         "acts asked about": f"{tally.asked}",
+        "candidates suggested": f"{tally.suggested}",
         "samples discarded": f"{tally.discarded}",
         "trials failed": f"{tally.failed}",
         "resumes refused": f"{len(tally.refused)}",

@@ -371,6 +371,8 @@ class Loop:
         trial = f"t{len(self.progress.trials) + 1:03d}"
         made = {"candidate": dict(candidate.values), "id": candidate.id, **origin}
         self._write("candidate.proposed", trial=trial, data=made)
+        if trial not in self.progress.trials:
+            return  # its suggestion was withdrawn just before
         self._start(trial)
         self._compile(trial, candidate)
 

@@ -23,6 +23,10 @@ def line_of(event: Event, space: Space) -> str:
             note = f": {data['note']}" if data.get("note") else ""
             text = f"suggested by {data['who']} ({data['via']}){note}: "
             text += ", ".join(text for _, text in texts)
+        case "suggestion.withdrawn":
+            note = f": {data['note']}" if data.get("note") else ""
+            text = f"suggestion {data['suggestion']} withdrawn by {data['who']}"
+            text += f" ({data['via']}){note}"
         case "trial.started":
             text = f"started on {data['sample']}"
         case "step.failed":

@@ -252,7 +252,7 @@ def test_lines_that_never_end_meet_the_deadline_of_the_whole_answer() -> None:
 def test_bytes_that_were_taken_are_not_lost_because_we_looked_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("instruments.link.WRITING", 0.0)
+    monkeypatch.setattr("instruments.port.WRITING", 0.0)
     with Peer(repeat) as peer:
         link = Link(peer.path)
         link.open()

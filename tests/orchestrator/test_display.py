@@ -104,6 +104,7 @@ def test_a_candidate_that_waits_is_shown_with_who_suggested_it(
     made.add("candidate.suggested", suggestion="s", candidate=candidate, who="ada")
     (line,) = waiting(fold(made.events), "c", campaign.space)
     assert line.plain.startswith(f"to be made, by ada: {candidate['acid']}, ")
+    assert "polyloop suggest c --withdraw s withdraws it" in line.plain
 
 
 @pytest.mark.parametrize("terminal", [True, False])

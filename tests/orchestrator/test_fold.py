@@ -86,6 +86,7 @@ DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         suggestion=st.sampled_from(["s1", "s2"]), candidate=facts(x=3.0), who=WHO,
         note=TEXT,
     ),
+    "suggestion.withdrawn": facts(suggestion=st.sampled_from(["s1", "s2"]), who=WHO),
     "trial.started": HOMES.map(lambda home: {"sample": f"c/{home}", "home": home}),
     "recipe.compiled": st.just({"recipe": asdict(RECIPE)}),
     "step.intended": acts("probe") | acts("transfer", target=PLACES),

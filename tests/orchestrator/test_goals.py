@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from orchestrator.analysis.evaluate import NotBelieved, observe
 from orchestrator.best import best_trials, ranked_trials
 from orchestrator.campaign import Propose, Rules, Stop, Wait, next_action, rules_of
 from orchestrator.config.models import Campaign
+from orchestrator.config.read_campaign import load_campaign
 from orchestrator.errors import ConfigError
+from orchestrator.fold import fold
 from orchestrator.records import Measurement
 from orchestrator.stopping import StopRule
 from planners.data import Candidate, Limit, Objective
+from tests.orchestrator.decided import Decided, conductivity
 from tests.orchestrator.lab_files import LabFiles
 from tests.orchestrator.virtual_lab import VirtualLab
 
@@ -255,3 +259,46 @@ def test_a_rule_for_several_objectives_is_refused_by_its_line(tmp_path: Path) ->
         ConfigError, match=rf"yaml:{line}: stop.regret_below.*there are"
     ):
         files.load()
+
+
+@pytest.mark.slow
+def test_a_campaign_of_the_real_planner_ends_when_its_cards_promise_too_little(
+    tmp_path: Path,
+) -> None:
+    edits = {
+        "in_flight: 2": 'stop: {regret_below: "900 percent"}\nin_flight: 2',
+        "{molecule: acid}": "{choice: [nitric acid, formic acid]}",
+    }
+    decided = Decided.begun(tmp_path, "bayes", 40, edits=edits).run(failing=99)
+    events = decided.events()
+    campaign = load_campaign(decided.data / events[0].data["config"])
+    rules = rules_of(campaign, events[0].data)
+    assert rules.stop is not None
+    ended = next_action(rules, fold(events))
+    assert isinstance(ended, Stop)
+    assert ended.good
+    assert ended.reason.startswith("stopped: no more than ")
+    # It asked until the rule was kept, and not once more.
+    proposed = [one for one in events if one.kind == "candidate.proposed"]
+    cards = {one.data["proposal"]: one.data["card"] for one in proposed}
+    bounds = [card.get("regret_bound", math.inf) for card in cards.values()]
+    low = [bound < rules.stop.below for bound in bounds]
+    assert low[-3:] == [True] * 3
+    assert not any(all(low[n : n + 3]) for n in range(len(low) - 3))
+    assert campaign.planner.initial < len(proposed) < 40
+    # What it said is true: no film of this space is better by more than the bound.
+    space = campaign.space
+    (acid,) = space.choices
+    middle = dict.fromkeys((one.name for one in space.reals), 0.5)
+    possible = [
+        conductivity(
+            space.candidate(
+                {**middle, "acid_concentration": 1.0, "treatment_temperature": place},
+                {acid.name: option},
+            )
+        )
+        for option in acid.options
+        for place in np.linspace(0.0, 1.0, 100)
+    ]
+    best = max(conductivity(one.candidate) for one in fold(events).observed)
+    assert math.log10(max(possible) / best) <= bounds[-1]

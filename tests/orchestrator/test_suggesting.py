@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator.campaign import Make, Propose, Rules, Stop, Wait, next_action
+from orchestrator.campaign import (
+    Make,
+    Propose,
+    Rules,
+    Stop,
+    Wait,
+    next_action,
+    rules_of,
+)
 from orchestrator.cli import app
+from orchestrator.config.read_campaign import load_campaign
+from orchestrator.fold import fold
+from orchestrator.ledger import Event, Ledger
 from orchestrator.stopping import StopRule
 from tests.orchestrator.decided import Decided
 from tests.orchestrator.virtual_lab import VirtualLab
@@ -102,6 +115,33 @@ def test_a_sample_that_is_made_anew_is_still_the_person_s() -> None:
     one = lab.progress.trials["t1"].suggestion
     assert one is not None
     assert one.who == "ada"
+
+
+def test_what_was_withdrawn_is_not_made() -> None:
+    lab = VirtualLab()
+    suggested(lab, "s1")
+    suggested(lab, "s2")
+    lab.write("suggestion.withdrawn", suggestion="s1", who="ada")
+    wanted = next_action(RULES, lab.progress)
+    assert isinstance(wanted, Make)
+    assert wanted.suggestion.id == "s2"
+    lab.write("suggestion.withdrawn", suggestion="s2", who="ada")
+    assert next_action(RULES, lab.progress) == Propose(2)
+
+
+@pytest.mark.parametrize("withdrawn_first", [True, False])
+def test_of_a_withdrawal_and_a_beginning_the_first_in_the_ledger_holds(
+    withdrawn_first: bool,
+) -> None:
+    lab = VirtualLab()
+    suggested(lab)
+    if withdrawn_first:
+        lab.write("suggestion.withdrawn", suggestion="s1", who="ada")
+    made(lab, "t1")
+    if not withdrawn_first:
+        lab.write("suggestion.withdrawn", suggestion="s1", who="ada")
+    assert list(lab.progress.trials) == ([] if withdrawn_first else ["t1"])
+    assert not lab.progress.suggested
 
 
 # -- the command ------------------------------------------------------------------------
@@ -214,6 +254,63 @@ def test_nothing_is_suggested_to_a_campaign_that_has_reached_its_end(
     assert "has reached its end: all 5 trials are made" in say(decided, NITRIC)[1]
 
 
+def test_a_suggestion_is_withdrawn_by_the_id_that_status_shows(
+    decided: Decided,
+) -> None:
+    assert say(decided, f"{NITRIC} --who ada")[0] == 0
+    words = ["status", decided.name, "--data", str(decided.data)]
+    status = CliRunner().invoke(app, words, env={"COLUMNS": "250"}).output
+    (told,) = re.findall(r"polyloop suggest \S+ (--withdraw \w+) withdraws it", status)
+    code, output = say(decided, f'{told} --who bob --note "too strong"')
+    assert code == 0, output
+    assert "not made, says bob; suggested by ada" in output
+    event = decided.events()[-1]
+    assert event.kind == "suggestion.withdrawn"
+    assert (event.data["who"], event.data["note"]) == ("bob", "too strong")
+    assert "to be made" not in CliRunner().invoke(app, words).output
+    assert "nothing to be made: known: none" in say(decided, told)[1]
+    assert say(decided, NITRIC)[0] == 0  # it may be thought better of
+    decided.run()
+    trials = [e for e in decided.events() if e.kind == "candidate.proposed"]
+    assert ["suggestion" in e.data for e in trials] == [False] * 3 + [True, False]
+    words = ["replay", decided.name, "--data", str(decided.data)]
+    again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert again.exit_code == 0, again.output
+
+
+def test_what_is_being_made_is_not_withdrawn(decided: Decided) -> None:
+    assert say(decided, NITRIC)[0] == 0
+    told = f"--withdraw {queue(decided)[0].data['suggestion']}"
+    assert "stands alone" in say(decided, f"{told} --like t001")[1]
+    decided.run(until=4)
+    code, output = say(decided, told)
+    assert "nothing to be made" in output
+    assert code != 0
+    assert decided.events()[-1].kind != "suggestion.withdrawn"
+
+
+def test_a_withdrawal_that_comes_just_too_late_is_refused_with_the_trial(
+    decided: Decided, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert say(decided, NITRIC)[0] == 0
+    append = Ledger.append
+
+    def later(ledger: Ledger, name: str, kind: str, **how: Any) -> Event:
+        if kind == "suggestion.withdrawn":
+            monkeypatch.setattr(Ledger, "append", append)
+            decided.run(until=4)
+        return append(ledger, name, kind, **how)
+
+    monkeypatch.setattr(Ledger, "append", later)
+    code, output = say(
+        decided, f"--withdraw {queue(decided)[0].data['suggestion']} --who ada"
+    )
+    assert "too late: it is t004 now" in output
+    assert code != 0
+    progress = fold(decided.events())
+    assert progress.trials["t004"].suggestion is not None
+
+
 def test_wherever_a_campaign_is_cut_off_a_suggestion_is_made_once(
     decided: Decided,
 ) -> None:
@@ -236,3 +333,36 @@ def test_a_campaign_with_a_suggestion_replays(decided: Decided) -> None:
     again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     assert again.exit_code == 0, again.output
     assert "(4 candidates)" in again.output
+
+
+@pytest.mark.slow
+def test_the_loop_begins_nothing_for_what_was_withdrawn_the_moment_before(
+    decided: Decided,
+) -> None:
+    """The loop reads the ledger, a person withdraws, the loop writes."""
+    from orchestrator.flows.loop import Loop
+
+    assert say(decided, NITRIC)[0] == 0
+    (told,) = (one.data["suggestion"] for one in queue(decided))
+    loop = Loop.__new__(Loop)  # without a station, and without Prefect
+    loop.id, loop.ledger = decided.name, Ledger.of(decided.data)
+    loop.ledger.append(loop.id, "trial.failed", trial="t003", data={"reason": "test"})
+    events = decided.events()
+    config = decided.data / events[0].data["config"]
+    loop.campaign = load_campaign(config, check_drivers=False)
+    loop.rules = rules_of(loop.campaign, events[0].data)
+    loop.log, loop._asking = getLogger(), False
+    loop.progress = fold(events)
+    assert isinstance(next_action(loop.rules, loop.progress), Make)
+    assert say(decided, f"--withdraw {told}")[0] == 0
+    assert isinstance(loop._next(), Propose)
+    loop.ledger.close()
+    kinds = [one.kind for one in decided.events()[len(events) :]]
+    assert kinds == ["suggestion.withdrawn", "candidate.proposed"]
+    assert "t004" not in loop.progress.trials
+    # The trial that comes next has the number, and replay asks for it as for any other.
+    decided.run()
+    assert len(fold(decided.events()).trials) == 5
+    words = ["replay", decided.name, "--data", str(decided.data)]
+    again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert again.exit_code == 0, again.output

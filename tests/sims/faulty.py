@@ -117,3 +117,11 @@ def faults(desk: Desk, name: str) -> list[str]:
 
 def rule(instrument: str, kind: str, **more: Any) -> dict[str, Any]:
     return {"instrument": instrument, "kind": kind, **more}
+
+
+def panel(desk: Desk, name: str) -> Any:
+    return desk.bench.instruments[name]
+
+
+def only(desk: Desk, name: str, kind: str) -> None:
+    assert faults(desk, name) == [kind]

@@ -54,6 +54,34 @@ def test_ink_poured_again_by_a_second_act_is_repeated() -> None:
     only(over(book), Wrong.REPEATED, "ink was carried out before, as c.t001.002")
 
 
+def suggested(*trials: str) -> Book:
+    """Return a campaign in which a candidate was suggested and begun as ``trials``."""
+    book = Book(budget=2)
+    book.event("candidate.suggested", "", suggestion="s", candidate={"x": 2}, who="ada")
+    for number, trial in enumerate(trials, 2):
+        book.event("candidate.proposed", trial, candidate={"x": 2}, suggestion="s")
+        book.event(
+            "trial.started", trial, sample=f"c/rack.{number}", home=f"rack.{number}"
+        )
+        book.event("trial.failed", trial, reason="test")
+    return book
+
+
+def test_a_suggestion_that_was_begun_twice_is_repeated() -> None:
+    assert found(over(suggested("t002"))) == []
+    book = over(suggested("t002", "t003"))
+    only(book, Wrong.REPEATED, "suggestion s was begun as t002 and as t003")
+
+
+def test_a_suggestion_that_was_never_made_is_lost_unless_it_was_withdrawn() -> None:
+    book = suggested()
+    book.event("candidate.proposed", "t002", candidate={"x": 3.0})
+    book.event("trial.failed", "t002", reason="test")
+    only(over(book), Wrong.LOST, "suggestion s was never made")
+    book.event("suggestion.withdrawn", "", suggestion="s", who="ada")
+    assert found(book) == []
+
+
 def test_a_spin_after_one_that_was_cut_short_is_repeated() -> None:
     book = on_the_chuck()
     book.spin(7.0, **CUT)
