@@ -212,6 +212,12 @@ class SpinCoater(Instrument):
 
     def set_up(self, cancelled: threading.Event) -> None:
         """Clear old errors, calibrate if closed loop is refused, and stay idle."""
+        with self._setting_off:  # a vacuum that is prepared meanwhile waits for its end
+            self._rouse(cancelled)
+        self.refresh()
+
+    def _rouse(self, cancelled: threading.Event) -> None:
+        """See that the motor enters closed loop, calibrated if it must be; then idle."""
         client = self.client
         client.unguard()  # one that a process left armed when it died
         client.clear()
@@ -227,7 +233,6 @@ class SpinCoater(Instrument):
             self._until_state(IDLE, CALIBRATION_TIME, cancelled)
             self._enter(CLOSED_LOOP, STATE_TIME, cancelled)
         self._enter(IDLE, STATE_TIME, cancelled)
-        self.refresh()
 
     def refresh(self) -> None:
         self._keep_place(self.client.estimates()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -45,12 +46,14 @@ def wait_for(api: str, server: processes.Kept, timeout: float = 90.0) -> None:
     """
     deadline = time.monotonic() + timeout
     pause = threading.Event()
-    while time.monotonic() < deadline:
-        server.tend()
-        try:
-            if httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success:
-                return
-        except httpx.HTTPError:
+    # One client: to make one loads all certificates, which costs more than the server
+    # can spare while it starts.
+    with httpx.Client(timeout=2.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            server.tend()
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(f"{api}/health").is_success:
+                    return
             pause.wait(0.1)
     raise processes.ProcessFailed(
         f"the Prefect server did not start (log: {server.child.log})"

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ class Launched:
         )
 
     @property
+    def begun(self) -> bool:
+        return any((self.data / name).exists() for name in LEDGERS)
+
+    @property
     def events(self) -> list[Event]:
-        if not any((self.data / name).exists() for name in LEDGERS):
+        if not self.begun:
             return []
         ledger = Ledger.of(self.data)
         try:
@@ -77,10 +82,20 @@ class Launched:
     def until(self, what: Callable[[Progress], bool], timeout: float = 120.0) -> None:
         """Wait until the ledger says so."""
         deadline = time.monotonic() + timeout
-        while not what(self.progress):
-            assert self.process.poll() is None, self.output.read_text()
-            assert time.monotonic() < deadline, self.output.read_text()
-            time.sleep(0.05)
+        with ExitStack() as stack:
+            ledger: Ledger | None = None
+            progress = Progress()
+            while True:
+                if ledger is None and self.begun:
+                    ledger = stack.enter_context(closing(Ledger.of(self.data)))
+                for name in ledger.campaigns()[-1:] if ledger else ():
+                    fresh = ledger.events(name, after=progress.seq) if ledger else []
+                    progress = fold(fresh, progress)
+                if what(progress):
+                    return
+                assert self.process.poll() is None, self.output.read_text()
+                assert time.monotonic() < deadline, self.output.read_text()
+                time.sleep(0.05)
 
     def interrupt(self) -> None:
         """Press Ctrl-C; the campaign drains."""

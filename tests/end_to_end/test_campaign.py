@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from orchestrator.archive.catalog import open_catalog
+from orchestrator.archive.uploader import Uploader
+from orchestrator.benches.short import shorten
 from orchestrator.records import TrialStatus
 from tests.end_to_end.launched import (
     CAMPAIGN,
@@ -71,6 +73,7 @@ def test_what_was_measured_is_what_the_films_are(finished: Launched) -> None:
 def test_documents_come_back_from_the_catalog_with_units(finished: Launched) -> None:
     trial = finished.progress.observed[0]
     with open_catalog(finished.data) as catalog:
+        Uploader(finished.data, catalog).upload()  # what a busy machine left to do
         run = catalog.read(trial.runs["probe"])
     assert run.start["trial"] == trial.id
     assert run.start["sample"] == trial.sample
@@ -112,10 +115,9 @@ def test_status_and_report_work_from_the_ledger_alone(finished: Launched) -> Non
 
 @pytest.fixture
 def going(tmp_path: Path) -> Iterator[Launched]:
-    data = tmp_path / "data"
-    one = Launched(
-        data, "run", CAMPAIGN, "--trials", "2", "--speed", "100", "--data", data
-    )
+    data, files = tmp_path / "data", tmp_path / "files"
+    campaign = shorten(CAMPAIGN, files, trials=2, seed=1, unanswered="discard")
+    one = Launched(data, "run", campaign, "--speed", "100", "--data", data)
     try:
         yield one
     finally:
@@ -170,6 +172,7 @@ def until_safe(data: Path, campaign: str, since: float) -> float:
     return max(off) - since
 
 
+@pytest.mark.usefixtures("shared_prefect")
 def test_ctrl_c_twice_makes_everything_safe_and_resume_loses_no_trial(
     going: Launched,
 ) -> None:
@@ -207,6 +210,7 @@ def test_ctrl_c_twice_makes_everything_safe_and_resume_loses_no_trial(
     assert len(spun) == len(set(spun))
 
 
+@pytest.mark.usefixtures("shared_prefect")
 def test_cancel_in_prefect_makes_everything_safe_within_a_second(
     going: Launched,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Twenty kills, and nothing repeated, lost or unexplained."""
+"""Eight kills, and nothing repeated, lost or unexplained; the bench itself does 200."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.benches.victims import Victim
 from tests.end_to_end.launched import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-def test_twenty_kills_repeat_lose_and_leave_unexplained_nothing(tmp_path: Path) -> None:
+SEED = "74"
+"""Of which eight kills in a row are of every victim."""
+
+
+def test_eight_kills_repeat_lose_and_leave_unexplained_nothing(tmp_path: Path) -> None:
     log = tmp_path / "crash.out"
     with log.open("w") as file:
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "orchestrator.cli", "bench", "crash"),
-                *("--kills", "20", "--seed", "1", "--keep", str(tmp_path / "kept")),
+                *("--kills", "8", "--seed", SEED, "--keep", str(tmp_path / "kept")),
             ],
             cwd=ROOT,
             stdout=file,
@@ -38,4 +43,7 @@ def test_twenty_kills_repeat_lose_and_leave_unexplained_nothing(tmp_path: Path) 
     assert int(counts["candidates suggested"]) > 0
     for wrong in ("repeated acts", "lost observations", "unexplained differences"):
         assert counts[wrong] == "0"
-    assert len(re.findall(r"^ +\d+ c\d+ .*after its start", said, re.MULTILINE)) == 20
+    killed = re.findall(r"^ +\d+ c\d+ (.+?): .*after its start", said, re.MULTILINE)
+    assert len(killed) == 8
+    # An act that is aimed at may not come any more, and then others are drawn.
+    assert len(set(killed) & set(Victim)) >= 4

@@ -32,6 +32,7 @@ NITRIC = (
 )
 
 
+@pytest.mark.usefixtures("shared_prefect")
 def test_two_objectives_are_measured_and_a_person_s_candidate_is_made_once(
     tmp_path: Path,
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.benches.short import shorten
 from orchestrator.campaign import Progress
 from tests.end_to_end.launched import (
     CAMPAIGN,
@@ -19,7 +20,7 @@ from tests.end_to_end.launched import (
 from tests.postgres import PostgreSql, postgresql
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-AWAY = 20.0
+AWAY = 8.0
 """Real seconds that the server is away."""
 
 
@@ -34,12 +35,15 @@ def annealing(progress: Progress) -> bool:
     return any(act.step in ("anneal", "dwell") for act in progress.acting.values())
 
 
+@pytest.mark.usefixtures("shared_prefect")
 def test_a_server_that_goes_away_loses_and_doubles_nothing(
     tmp_path: Path, server: PostgreSql
 ) -> None:
     data = tmp_path / "data"
-    arguments = ("--trials", "3", "--speed", "100", "--data", data)
-    going = Launched(data, "run", CAMPAIGN, *arguments, "--ledger", server.url)
+    files = tmp_path / "files"
+    campaign = shorten(CAMPAIGN, files, trials=3, seed=1, unanswered="discard")
+    arguments = ("--speed", "100", "--data", data, "--ledger", server.url)
+    going = Launched(data, "run", campaign, *arguments)
     try:
         going.until(annealing, 300.0)
         before = going.events
@@ -53,13 +57,13 @@ def test_a_server_that_goes_away_loses_and_doubles_nothing(
         assert going.wait(500.0) == 1, going.output.read_text()
     finally:
         going.kill()
-    campaign = going.id
+    name = going.id
     assert not (data / "ledger.db").exists()
 
     answer = polyloop("status", "--data", data)
     assert answer.returncode == 0, answer.stderr
-    assert f"{campaign}: 2 trials" in answer.stdout
-    again = Launched(data, "resume", campaign, "--speed", SPEED, "--data", data)
+    assert f"{name}: 2 trials" in answer.stdout
+    again = Launched(data, "resume", name, "--speed", SPEED, "--data", data)
     try:
         assert again.wait(500.0) == 0, again.output.read_text()
     finally:
@@ -69,8 +73,8 @@ def test_a_server_that_goes_away_loses_and_doubles_nothing(
     assert seqs == sorted(set(seqs))
     for command in (
         ("status",),
-        ("report", campaign),
-        ("export", campaign, "--to", tmp_path / "campaign.csv"),
+        ("report", name),
+        ("export", name, "--to", tmp_path / "campaign.csv"),
     ):
         answer = polyloop(*command, "--data", data)
         assert answer.returncode == 0, answer.stderr

@@ -21,7 +21,7 @@ from tests.end_to_end.launched import CAMPAIGN, Launched, check_nothing_lost
 from tests.orchestrator.test_desk import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-AWAY = 20.0
+AWAY = 10.0
 """Real seconds that a server of others is away."""
 
 
@@ -34,13 +34,22 @@ def launched() -> Iterator[list[Launched]]:
         one.kill()
 
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A Prefect server of others, which every campaign here is shown on."""
-    one = Server(tmp_path / "elsewhere")
-    monkeypatch.setenv("PREFECT_API_URL", one.api)
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    one = Server(tmp_path_factory.mktemp("elsewhere"))
     yield one
-    one.kept.end()
+    one.end()
+
+
+@pytest.fixture
+def server(elsewhere: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A Prefect server of others, which the campaign is shown on."""
+    monkeypatch.setenv("PREFECT_API_URL", elsewhere.api)
+    return elsewhere
+
+
+def short(folder: Path, trials: int) -> Path:
+    return shorten(CAMPAIGN, folder, trials=trials, seed=1, unanswered="discard")
 
 
 def flow_of(going: Launched) -> dict[str, str]:
@@ -74,9 +83,8 @@ def test_a_killed_server_of_our_own_is_started_again_and_shows_the_end(
     tmp_path: Path, launched: list[Launched]
 ) -> None:
     data = tmp_path / "data"
-    going = Launched(
-        data, "run", CAMPAIGN, "--trials", "3", "--speed", "60", "--data", data
-    )
+    file = short(tmp_path / "files", 3)
+    going = Launched(data, "run", file, "--speed", "60", "--data", data)
     launched.append(going)
     going.until(lambda progress: bool(progress.trials), 300.0)
     flow = flow_of(going)
@@ -103,9 +111,8 @@ def test_while_a_server_of_others_is_away_the_lab_goes_on(
     tmp_path: Path, server: Server, launched: list[Launched]
 ) -> None:
     data = tmp_path / "data"
-    going = Launched(
-        data, "run", CAMPAIGN, "--trials", "3", "--speed", "60", "--data", data
-    )
+    file = short(tmp_path / "files", 3)
+    going = Launched(data, "run", file, "--speed", "60", "--data", data)
     launched.append(going)
     going.until(lambda progress: bool(progress.trials), 300.0)
     server.kill()
@@ -123,7 +130,7 @@ def test_while_a_server_of_others_is_away_the_lab_goes_on(
 def test_a_campaign_that_wants_to_drains_and_goes_on_when_the_server_is_back(
     tmp_path: Path, server: Server, launched: list[Launched]
 ) -> None:
-    file = shorten(CAMPAIGN, tmp_path / "files", trials=4, seed=1, unanswered="discard")
+    file = short(tmp_path / "files", 4)
     text = yaml.safe_load(file.read_text()) | {"without_prefect": "drain"}
     file.write_text(yaml.safe_dump(text, sort_keys=False))
     data = tmp_path / "data"

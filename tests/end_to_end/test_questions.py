@@ -26,6 +26,7 @@ faults:
 """
 
 
+@pytest.mark.usefixtures("shared_prefect")
 def test_a_question_is_answered_on_the_command_line_and_in_prefect(
     tmp_path: Path,
 ) -> None:

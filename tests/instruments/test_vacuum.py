@@ -25,6 +25,7 @@ from instruments.errors import (
     WrongModel,
 )
 from instruments.link import Link
+from instruments.odrive_client import IDLE
 from instruments.odrive_spin_coater import SpinCoater, SpinCoaterSettings
 from instruments.orders import Spin
 from instruments.plans.spin import spin
@@ -270,6 +271,18 @@ def test_a_stop_leaves_it_held_and_preparing_waits_for_rest(chuck: Chuck) -> Non
     assert chuck.told("spinning", "rest", "opened", "flew off") == [
         "spinning", "rest", "opened",
     ]  # fmt: skip
+
+
+def test_a_release_waits_for_a_chuck_that_is_being_prepared(chuck: Chuck) -> None:
+    """A service that starts after a crash prepares both at once, with a sample held."""
+    chuck.coater.link.tell(b"sr\n")  # it starts anew and must be calibrated
+    preparing = threading.Thread(target=chuck.coater.prepare)
+    preparing.start()
+    assert settles(lambda: chuck.coater.client.state() != IDLE)
+    with chuck.coater.kept_at_rest():
+        assert chuck.coater.client.state() == IDLE
+    preparing.join(timeout=10)
+    assert not chuck.coater.stopped
 
 
 def test_a_release_and_a_spin_at_once_lose_no_sample(chuck: Chuck) -> None:

@@ -47,13 +47,18 @@ class Server:
             lambda: processes.start("prefect", command, folder, self.environment),
             pause=0.1,
         )
+        self.client = httpx.Client(timeout=30.0, trust_env=False)
         self.until(self.answers)
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.api}/health", timeout=2.0).is_success
+            return self.client.get(f"{self.api}/health", timeout=2.0).is_success
         except httpx.HTTPError:
             return False
+
+    def end(self) -> None:
+        self.client.close()
+        self.kept.end()
 
     def kill(self) -> None:
         self.kept.child.process.send_signal(signal.SIGKILL)
@@ -74,7 +79,7 @@ class Server:
         """Ask as a browser does; a person presses again when a busy server says 503."""
         deadline = time.monotonic() + 60.0
         while True:
-            answer = httpx.post(f"{self.api}{path}", json=body, timeout=30.0)
+            answer = self.client.post(f"{self.api}{path}", json=body)
             if answer.status_code != 503 or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
@@ -113,7 +118,7 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        answer = httpx.get(f"{self.server.api}/flow_runs/{self.id}", timeout=30.0)
+        answer = self.server.client.get(f"{self.server.api}/flow_runs/{self.id}")
         return dict(answer.json().get("state") or {"name": "", "message": ""})
 
     def shown(self, name: str, text: str = "") -> None:
@@ -163,7 +168,7 @@ class Run:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     one = Server(tmp_path_factory.mktemp("server"))
     yield one
-    one.kept.end()
+    one.end()
 
 
 @pytest.fixture

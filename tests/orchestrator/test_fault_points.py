@@ -72,7 +72,8 @@ def lives(
     start_bench: Callable[..., RunningBench], tmp_path: Path
 ) -> Iterator[tuple[RunningBench, Callable[[str], Life]]]:
     bench = start_bench(speed=SPEED)
-    began: list[Life] = []
+    processes: list[subprocess.Popen[str]] = []
+    clients: list[StationClient] = []
 
     def live(point: str) -> Life:
         module = "tests.orchestrator.dying_station" if point else "orchestrator.station"
@@ -86,19 +87,22 @@ def lives(
             cwd=HOUSE,
             env={**os.environ, "POLYLOOP_STATION_KEY": "secret"},
         )
+        processes.append(process)
         assert process.stdout is not None
-        address = json.loads(process.stdout.readline())["ready"]
-        life = Life(process, StationClient(address, "secret"))
-        began.append(life)
+        said = process.stdout.readline()
+        assert "ready" in said, said
+        life = Life(process, StationClient(json.loads(said)["ready"], "secret"))
+        clients.append(life.client)
         return life
 
     yield bench, live
-    for life in began:
-        life.client.close()
-        life.process.kill()
-        life.process.wait()
-        assert life.process.stdout is not None
-        life.process.stdout.close()
+    for client in clients:
+        client.close()
+    for process in processes:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def test_any_positions_lead_to_a_candidate_that_keeps_the_rules(
         )
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)  # a second each
 @given(spaces(), st.integers(0, 5))
 def test_random_and_initial_candidates_keep_the_rules(space: Space, seed: int) -> None:
     for kind in (RandomPlanner, BayesPlanner):
