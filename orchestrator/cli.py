@@ -285,6 +285,9 @@ def propose(
     replicates: Annotated[
         bool, typer.Option("--replicates", help="Something may be made once more.")
     ] = False,
+    wanted: Annotated[
+        int, typer.Option(min=1, help="Good ones, instead of the best one.")
+    ] = 1,
     device: Annotated[
         str, typer.Option(help="Where a large space is screened: cpu or cuda.")
     ] = "cpu",
@@ -294,7 +297,7 @@ def propose(
 ) -> None:
     """Print what to make next as CSV, from a space and a table of results; no lab."""
     from orchestrator.config.read_earlier import read_earlier
-    from orchestrator.config.read_planner import no_replicates
+    from orchestrator.config.read_planner import no_replicates, no_wanted
     from orchestrator.config.read_space import proposed, read_problem, read_told
     from planners.bayes.planner import BayesPlanner
     from planners.bayes.screen import device as device_of
@@ -307,6 +310,8 @@ def propose(
     problem = read_problem(path)
     if replicates and (why := no_replicates(problem.objectives)):
         raise Refused(f"--replicates: {why}")
+    if wanted > 1 and (why := no_wanted(problem.objectives, replicates=replicates)):
+        raise Refused(f"--wanted {wanted}: {why}")
     told = read_told(observed, problem)
     past = [
         read_earlier(one, problem.space, problem.objectives) for one in earlier or ()
@@ -323,6 +328,7 @@ def propose(
             limits=problem.limits,
             earlier=[file.told for file in past],
             replicates=replicates,
+            wanted=wanted,
             cost=problem.cost,
             beliefs=problem.beliefs,
             on=device,

@@ -356,6 +356,7 @@ def build_planner(campaign: Campaign, seed: int | None = None) -> Planner:
     learning = {
         "earlier": [one.told for one in choice.earlier],
         "replicates": choice.replicates,
+        "wanted": choice.wanted,
         "cost": campaign.cost,
         "beliefs": campaign.beliefs,
     }

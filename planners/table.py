@@ -38,7 +38,8 @@ TOP = Goal("to top-1 %", 0.01, 1)
 class Table:
     """Rows that were measured: the pool of ``space``, and the value of each row.
 
-    ``fails`` are the numbers of rows that say nothing when they are made.
+    ``fails`` are the numbers of rows that say nothing when they are made; ``wanted`` is
+    how many good rows a planner that can be told so is told to look for.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Table:
     initial: int = 2
     goals: tuple[Goal, ...] = (TOP,)
     fails: frozenset[int] = frozenset()
+    wanted: int = 1
 
     @property
     def ranks(self) -> np.ndarray:

@@ -70,7 +70,8 @@ def planner(contestant: str, table: Table, seed: int) -> Iterator[Planner]:
             peer.close()
     else:
         made = find(INSIDE[contestant])
-        yield made(table.space, [table.objective], seed=seed, initial=0)
+        more = {"wanted": table.wanted} if contestant == OURS else {}
+        yield made(table.space, [table.objective], seed=seed, initial=0, **more)
 
 
 def contest(

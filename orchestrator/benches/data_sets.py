@@ -67,7 +67,9 @@ def barrel(folder: Path) -> Table:
     rows = rows.groupby(["n", "theta", "r", "t"], as_index=False).mean()
     parameters = reals(rows, {"n": "1", "theta": "degree", "r": "mm", "t": "mm"})
     objective = Objective("toughness", "J")
-    return table("barrel", rows, parameters, objective, goals=BARREL)
+    wanted = math.ceil(BARREL[0].share * len(rows))
+    more = {"goals": BARREL, "wanted": wanted}
+    return table("barrel", rows, parameters, objective, **more)
 
 
 def arylation(folder: Path) -> Table:

@@ -448,13 +448,15 @@ BeliefForms = dict[Name, BeliefForm]
 class PlannerForm(Form):
     """Who proposes: its name, the trials of its initial design, its seed.
 
-    One that learns may begin with tables of earlier campaigns, and propose replicates.
+    One that learns may begin with tables of earlier campaigns, propose replicates, or look
+    for several good candidates instead of the best one.
     """
 
     name: Name
     initial: Annotated[int, Field(ge=1, le=1000)] = 8
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     replicates: bool = False
+    wanted: Count = 1
     earlier: list[Text] = []
 
 

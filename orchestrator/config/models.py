@@ -236,7 +236,7 @@ class PlannerChoice:
     """Who proposes, how many trials its initial design has, and its seed.
 
     ``replicates``: whether a candidate may be proposed again; ``earlier``: the tables of
-    earlier campaigns.
+    earlier campaigns; ``wanted``: how many good candidates.
     """
 
     name: str
@@ -244,6 +244,7 @@ class PlannerChoice:
     seed: int
     replicates: bool = False
     earlier: tuple[EarlierFile, ...] = ()
+    wanted: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,14 @@ def no_replicates(objectives: Sequence[Objective]) -> str:
     return f"proposed with one objective only; there are {names}"
 
 
+def no_wanted(objectives: Sequence[Objective], *, replicates: bool) -> str:
+    """Return why several good candidates cannot be wanted, ``""`` where they can."""
+    if len(objectives) > 1:
+        names = ", ".join(one.name for one in objectives)
+        return f"several good ones of one objective only; there are {names}"
+    return "leave out replicates: they are made of one best" if replicates else ""
+
+
 def read_planner(
     source: Source, form: PlannerForm, space: Space, objectives: tuple[Objective, ...]
 ) -> PlannerChoice:
@@ -31,14 +39,23 @@ def read_planner(
     if form.name not in PLANNERS:
         rule = f"no such planner: {near(form.name, PLANNERS)}"
         raise source.refusal(("planner", "name"), form.name, rule)
-    for key, value in (("replicates", form.replicates), ("earlier", form.earlier)):
+    asked = {
+        "replicates": form.replicates,
+        "earlier": form.earlier,
+        "wanted": form.wanted > 1,
+    }
+    for key, value in asked.items():
         if value and form.name not in LEARNING:
             rule = f"planner {form.name} learns nothing: leave it out"
-            raise source.refusal(("planner", key), value, rule)
+            raise source.refusal(("planner", key), getattr(form, key), rule)
     if form.replicates and (why := no_replicates(objectives)):
         raise source.refusal(("planner", "replicates"), form.replicates, why)
+    if form.wanted > 1 and (why := no_wanted(objectives, replicates=form.replicates)):
+        raise source.refusal(("planner", "wanted"), form.wanted, why)
     earlier = tuple(_earlier(source, form, space, objectives))
-    return PlannerChoice(form.name, form.initial, form.seed, form.replicates, earlier)
+    return PlannerChoice(
+        form.name, form.initial, form.seed, form.replicates, earlier, form.wanted
+    )
 
 
 def _earlier(

@@ -26,7 +26,7 @@ import torch
 from botorch.utils.safe_math import log_fatplus
 from torch.quasirandom import SobolEngine
 
-from planners.bayes.gain import DRAWS, Gain, Within
+from planners.bayes.gain import DRAWS, Gain, Within, last_of
 from planners.bayes.process import Process
 from planners.bayes.surrogate import Surrogate
 from planners.desirability import Desirability, Desire
@@ -63,23 +63,26 @@ class DesirableGain(Gain):
         limits: Sequence[Within],
         success: Within | None,
         seed: int,
+        wanted: int = 1,
     ) -> None:
         self.desirability = desirability
         floors = [None] * len(surrogates)
-        super().__init__(surrogates, base, learned, held, limits, floors, success, seed)
+        known = base, learned, held, limits, floors, success, seed, wanted
+        super().__init__(surrogates, *known)
         engine = SobolEngine(len(surrogates), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
         even = engine.draw(DRAWS * LOOKS, dtype=torch.double).clamp(1e-6, 1.0 - 1e-6)
         self.looks = torch.special.ndtri(even).T.reshape(-1, DRAWS, LOOKS)
 
-    def _before(self, good: torch.Tensor, floors: Sequence[float | None]) -> None:
-        """Keep the best that is there in each draw; f x s."""
+    def _before(
+        self, good: torch.Tensor, floors: Sequence[float | None], wanted: int
+    ) -> None:
+        """Keep the last of as many as are wanted in each draw; f x s."""
         worth = desired(
             self.desirability,
             [one.process for one in self.drawn],
             [one.true for one in self.drawn],
         )
-        best = worth.masked_fill(~good, 0.0).amax(dim=1)
-        self.best = best
+        self.best = last_of(worth.masked_fill(~good, 0.0), wanted)
 
     def _added(self, apart: torch.Tensor) -> torch.Tensor:
         """Return the logarithm of what points add; shape f x m."""

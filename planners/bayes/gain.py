@@ -138,6 +138,9 @@ class Gain:
         Of a surrogate of 1 for what ended well and 0 for what failed, if anything did.
     seed:
         Of the draws.
+    wanted:
+        How many good points of one objective are wanted: the gain is over the last of so
+        many, or over the worst of fewer.
 
     References
     ----------
@@ -156,6 +159,7 @@ class Gain:
         floors: Sequence[float | None],
         success: Within | None,
         seed: int,
+        wanted: int = 1,
     ) -> None:
         rng = np.random.default_rng(seed)
         self.drawn = [Drawn(one, base, learned, held, rng) for one in objectives]
@@ -166,14 +170,16 @@ class Gain:
         for limit in limits:
             keeps = keeps * limit.chance(base[:, list(held)])
         drawn = torch.from_numpy(rng.random((len(held), DRAWS)))
-        self._before(drawn < keeps[:, None], floors)
+        self._before(drawn < keeps[:, None], floors, wanted)
 
-    def _before(self, good: torch.Tensor, floors: Sequence[float | None]) -> None:
+    def _before(
+        self, good: torch.Tensor, floors: Sequence[float | None], wanted: int
+    ) -> None:
         """Find what is there already in each draw, of the points that count (h x s)."""
         if len(self.drawn) == 1:
             true = self.drawn[0].true
-            best = true.masked_fill(~good, -math.inf).amax(dim=1)
-            # Nothing good yet: anything is better than the worst.
+            best = last_of(true.masked_fill(~good, -math.inf), wanted)
+            # Not enough good yet: anything is better than the worst.
             best = torch.where(torch.isinf(best), true.amin(dim=1), best)
             self.boxes: Boxes = [(best[:, :, None], None)]
         else:
@@ -226,6 +232,11 @@ class Gain:
                 mean[..., None], deviation[..., None], low[:, None], high
             )
         return volume.logsumexp(dim=(-2, -1)) - math.log(DRAWS)
+
+
+def last_of(values: torch.Tensor, wanted: int) -> torch.Tensor:
+    """Return the ``wanted``-th largest of values (f x h x s), or the least; f x s."""
+    return values.topk(min(wanted, values.shape[1]), dim=1).values[:, -1]
 
 
 def least_counted(process: Process, floor: float | None) -> torch.Tensor:

@@ -45,6 +45,8 @@ class Learned:
     ----------
     observed, failed, pending:
         As `planners.protocol.Planner.propose` has them.
+    wanted:
+        How many good candidates.
 
     Raises
     ------
@@ -60,8 +62,9 @@ class Learned:
         observed: Sequence[Observation],
         failed: Sequence[Candidate],
         pending: Sequence[Candidate],
+        wanted: int = 1,
     ) -> None:
-        self.encoding, self.bounds = encoding, limits
+        self.encoding, self.bounds, self.wanted = encoding, limits, wanted
         self.goals, self.whole = quantities(objectives), _whole(objectives)
         self.observed, self.pending = observed, pending
         self.points = encoding.encode([o.candidate for o in observed])
@@ -130,12 +133,11 @@ class Learned:
         numbers = range(len(self.points), len(points))
         held = [*self.own, *self.waiting, *numbers]
         known = encoding.between(points, points), self.own, held, self.limits
+        more = self.success, seed, self.wanted
         if self.whole is None:
-            gain = Gain(self.objectives, *known, self.floors, self.success, seed)
+            gain = Gain(self.objectives, *known, self.floors, *more)
         else:
-            gain = DesirableGain(
-                self.whole, self.objectives, *known, self.success, seed
-            )
+            gain = DesirableGain(self.whole, self.objectives, *known, *more)
 
         def score(places: torch.Tensor) -> torch.Tensor:
             return gain(encoding.between(places, points))

@@ -100,6 +100,8 @@ class BayesPlanner:
         make.
     replicates:
         Whether a candidate may be proposed again, where noise and not ignorance limits.
+    wanted:
+        How many good candidates: what counts is the gain over the last of so many.
     cost:
         Of a trial; the gain is divided by its root.
     beliefs:
@@ -120,6 +122,7 @@ class BayesPlanner:
         limits: Sequence[Limit] = (),
         earlier: Sequence[Earlier] = (),
         replicates: bool = False,
+        wanted: int = 1,
         cost: Cost | None = None,
         beliefs: Beliefs | None = None,
         on: str = "cpu",
@@ -131,6 +134,9 @@ class BayesPlanner:
             raise BadQuestion("planner bayes: a desirability allows no other objective")
         self.space = space
         self.objectives, self.limits = tuple(objectives), tuple(limits)
+        if wanted > 1 and (len(objectives) > 1 or replicates):
+            rule = "one objective and no replicates if several good ones are wanted"
+            raise BadQuestion(f"planner bayes: wanted {wanted} — {rule}")
         for stated in (cost, beliefs):
             if stated is not None:
                 stated.check(space)
@@ -140,6 +146,7 @@ class BayesPlanner:
             check_question(1, one.observations, space, self.objectives)
         self._past = Past(earlier, self._encoding, self.objectives)
         self.seed, self.initial, self.replicates = seed, initial, replicates
+        self.wanted = wanted
         self._listed = space.listed(COMBINATIONS)
         self._pool = self._encoding.encode(self._listed)
         self._design = Design(self._encoding, self._listed, seed)
@@ -214,6 +221,7 @@ class BayesPlanner:
                 observed,
                 failed,
                 pending,
+                self.wanted,
             )
         except (FitFailed, *NUMERICAL) as reason:
             card["fallback"] = f"space-filling point: {reason}"

@@ -22,7 +22,14 @@ from botorch.utils.multi_objective.box_decompositions.non_dominated import (
     FastNondominatedPartitioning,
 )
 
-from planners.bayes.gain import HARDLY, LEAST, Within, least_counted, log_width
+from planners.bayes.gain import (
+    HARDLY,
+    LEAST,
+    Within,
+    last_of,
+    least_counted,
+    log_width,
+)
 from planners.bayes.learned import Learned
 from planners.bayes.process import CONSTANT, IGNORED, JITTER, PRIOR, Process
 from planners.bayes.surrogate import Surrogate
@@ -209,7 +216,9 @@ def _hopes(learned: Learned, at: torch.Tensor) -> Iterator[Hope]:
         found = [_look(learned, one, fit, held, at) for one in learned.objectives]
         true = torch.stack([expected for _, expected in found], dim=-1)
         if len(found) == 1:
-            best = true[good].amax() if good.any() else true.amin()
+            some = true[good]
+            enough = len(some) >= min(learned.wanted, len(true))
+            best = last_of(some[None], learned.wanted) if enough else true.amin()
             low, high = best.view(1, 1), None
         else:
             least = [

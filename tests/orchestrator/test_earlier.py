@@ -128,6 +128,9 @@ def test_a_table_of_which_nothing_is_of_use_is_refused(
         ("last_year.csv", "last.csv", r"planner.earlier\[0\]: last.csv — no such file"),
         ("last_year.csv", "/last_year.csv", "say where it is seen from this file"),
         ("[last_year.csv", "[last_year.csv, ../pedot_pss/last_year.csv", r"earlier\[1\]: .*last_year is there already"),
+        (EARLIER, f"{PLANNER.replace('bayes', 'random')}, wanted: 5", "planner.wanted: 5 — planner random learns nothing"),
+        ("seed: 1", "seed: 1, wanted: 0", "planner.wanted: 0"),
+        ("seed: 1", "seed: 1, wanted: 5, replicates: true", "planner.wanted: 5 — leave out replicates"),
         ("seed: 1", "seed: 1, replicates: many", "planner.replicates: many"),
         ("seed: 1", "seed: 1, replicates: on", "planner.replicates"),
         ("objectives:", "objectives:\n  transmittance: {unit: '1', direction: maximise}", r"last_year.csv:1: transmittance — no such column"),
@@ -147,6 +150,9 @@ def test_nothing_is_made_twice_for_several_objectives(files: LabFiles) -> None:
     both = "objectives:\n  sheet_resistance: {unit: ohm, direction: minimise}"
     files.edit("campaign.yaml", "objectives:", both)
     with pytest.raises(ConfigError, match=r"replicates: true — .*one objective only"):
+        files.load()
+    files.edit("campaign.yaml", "replicates: true", "wanted: 5")
+    with pytest.raises(ConfigError, match=r"wanted: 5 — .*one objective only"):
         files.load()
 
 

@@ -256,3 +256,6 @@ def test_replicates_are_refused_for_several_objectives(tmp_path: Path) -> None:
     words = ["propose", str(space), str(table), "--replicates"]
     wrong = str(CliRunner().invoke(app, words).exception)
     assert "--replicates: proposed with one objective only; there are yield" in wrong
+    words[-1:] = ["--wanted", "5"]
+    wrong = str(CliRunner().invoke(app, words).exception)
+    assert "--wanted 5: several good ones of one objective only" in wrong

@@ -36,10 +36,12 @@ def gain(
     pending: Sequence[int] = (),
     limits: Sequence[Within] = (),
     floors: Sequence[float | None] | None = None,
+    wanted: int = 1,
 ) -> Gain:
     held = [*range(SEEN), *pending]
     floors = floors or [None] * len(surrogates)
-    return Gain(surrogates, APART, range(SEEN), held, limits, floors, None, 0)
+    known = APART, range(SEEN), held, limits, floors, None, 0, wanted
+    return Gain(surrogates, *known)
 
 
 def scores(one: Gain) -> np.ndarray:
@@ -51,6 +53,17 @@ def test_what_is_pending_takes_gain_away_and_adds_none() -> None:
     alone, waiting = scores(gain([fitted(RISING)])), scores(gain([fitted(RISING)], [8]))
     assert waiting[0] < alone[0] - 1.0
     assert (waiting <= alone + 0.1).all()
+
+
+def test_of_several_that_are_wanted_the_gain_is_over_the_last() -> None:
+    surrogate = fitted(RISING)
+    one = gain([surrogate])
+    ranked = one.drawn[0].true.sort(dim=1, descending=True).values
+    for wanted, place in ((1, 0), (3, 2), (SEEN, SEEN - 1), (100, SEEN - 1)):
+        several = gain([surrogate], wanted=wanted)
+        ((low, _),) = several.boxes
+        assert torch.equal(low[..., 0], ranked[:, place])
+        assert (scores(several) >= scores(one)).all()
 
 
 @given(

@@ -49,6 +49,30 @@ def test_a_share_of_the_top_is_rounded_up() -> None:
 
 
 @pytest.mark.slow
+def test_where_many_good_rows_are_wanted_more_of_them_are_found() -> None:
+    places = [i / 11.0 for i in range(12)]
+    pool = tuple(Candidate({"x": x, "y": y}) for x, y in product(places, places))
+    space = Space((Real("x", 0.0, 1.0, "m"), Real("y", 0.0, 1.0, "m")), pool)
+    hills = ((0.2, 0.7, 1.0), (0.8, 0.3, 0.95))
+
+    def height(x: float, y: float) -> float:
+        return max(h - 4.0 * ((x - a) ** 2 + (y - b) ** 2) for a, b, h in hills)
+
+    heights = tuple(height(float(c.values["x"]), float(c.values["y"])) for c in pool)
+    goal = Goal("half of the best tenth", 0.1, 0.5)
+    table = Table("hills", space, HEIGHT, heights, goals=(goal,))
+
+    def needed(wanted: int) -> int:
+        counts = 0
+        for seed in range(2):
+            planner = BayesPlanner(space, [HEIGHT], seed, 0, wanted=wanted)
+            counts += search(planner, table, [seed, 70 + seed], 40).counts[goal.name]
+        return counts
+
+    assert needed(15) < needed(1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [RandomPlanner, BayesPlanner, PlainBotorch])
 def test_a_pool_is_searched_to_its_end_and_no_row_twice(
     kind: type[RandomPlanner | BayesPlanner | PlainBotorch],
