@@ -1,8 +1,8 @@
 """What the three files may say: one form each, and the JSON Schema made from it.
 
 A form checks shape, units and names of keys. What one key says about another (a slot
-that exists, a limit within the instrument's) is checked by `reading_lab` and
-`reading_campaign`. ``python -m orchestrator.config.forms lab_configs`` writes the schemas.
+that exists, a limit within the instrument's) is checked by `read_lab` and
+`read_campaign`. ``python -m orchestrator.config.forms lab_configs`` writes the schemas.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from orchestrator.config.strict_yaml import near
+from orchestrator.config.form import Form
+from orchestrator.config.goal_forms import (
+    EITHER,
+    BeliefForms,
+    BoundsForm,
+    CostForm,
+    Desires,
+    Objectives,
+    StopForm,
+)
+from orchestrator.config.space_forms import ParameterForm, Rules
 from orchestrator.config.texts import (
     Concentration,
     Count,
@@ -47,25 +53,6 @@ FaultKind = Literal[
 ]  # fmt: skip
 """The kinds of fault that a simulated bench knows; which instrument can have which is
 the bench's to say."""
-
-
-class Form(BaseModel):
-    """A mapping in a file: these keys and no others."""
-
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, populate_by_name=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: object) -> object:
-        if isinstance(data, dict) and cls.model_config.get("extra") == "forbid":
-            known = [field.alias or key for key, field in cls.model_fields.items()]
-            for key in data:
-                if key not in known:
-                    context = {"key": key, "rule": near(key, known)}
-                    raise PydanticCustomError("unknown_key", "unknown key", context)
-        return data
 
 
 def _roles(value: object) -> object:
@@ -197,252 +184,6 @@ class LabForm(Form):
     stations: dict[Name, StationForm] = {}
     inventory: InventoryForm | None = None
     safety: SafetyForm = SafetyForm()
-
-
-class MoleculeForm(Form):
-    """Every liquid of a kind in the inventory, or those of it that are named."""
-
-    molecule: Name
-    only: Annotated[list[Text], Field(min_length=1)] | None = None
-
-
-class ChoiceForm(Form):
-    """A choice among names, whose neighbours are alike if they are ordered."""
-
-    choice: Annotated[list[Text], Field(min_length=1)]
-    ordered: bool = False
-
-
-class RangeForm(Form):
-    """A quantity from one bound to another, or to the stock of a chosen liquid.
-
-    Only so many steps of it, if it says so.
-    """
-
-    low: QuantityText = Field(alias="from")
-    high: QuantityText = Field(alias="to")
-    scale: Literal["linear", "log"] = "linear"
-    steps: Annotated[int, Field(ge=0, le=100_000)] = 0
-
-
-def kind_of(value: object) -> str:
-    """Return the form's tag; no tag is a key of a form, which tells them apart."""
-    keys = value if isinstance(value, dict) else {}
-    names = {"molecule": "molecule", "molecules": "molecule", "choice": "choice"}
-    return "a " + next((names[key] for key in names if key in keys), "range")
-
-
-ParameterForm = Annotated[
-    Annotated[MoleculeForm, Tag("a molecule")]
-    | Annotated[ChoiceForm, Tag("a choice")]
-    | Annotated[RangeForm, Tag("a range")],
-    Discriminator(kind_of),
-]
-
-
-class SumForm(Form):
-    """A sum of quantities, each with its coefficient, and what it must be."""
-
-    sum: (
-        Annotated[list[Name], Field(min_length=1)]
-        | Annotated[dict[Name, float], Field(min_length=1)]
-    )
-    exactly: QuantityText | None = Field(default=None, alias="is")
-    at_least: QuantityText | None = None
-    at_most: QuantityText | None = None
-
-    @model_validator(mode="after")
-    def _bounded(self) -> SumForm:
-        if isinstance(self.sum, list) and len(set(self.sum)) < len(self.sum):
-            raise ValueError("name each parameter of a sum once")
-        bounded = self.at_least is not None or self.at_most is not None
-        if (self.exactly is not None) == bounded:
-            raise ValueError(
-                'write either is, or at_least and at_most, e.g. "60 percent"'
-            )
-        return self
-
-
-class BeyondForm(Form):
-    """The values above one quantity, below another, or between the two."""
-
-    above: QuantityText | None = None
-    below: QuantityText | None = None
-
-    @model_validator(mode="after")
-    def _bounded(self) -> BeyondForm:
-        if self.above is None and self.below is None:
-            raise ValueError('write above, below or both, e.g. above: "90 degC"')
-        return self
-
-
-def what_of(value: object) -> str:
-    """Return whether a condition names an option, several, or a range."""
-    if isinstance(value, dict | BeyondForm):
-        return "a range"
-    return "options" if isinstance(value, list) else "an option"
-
-
-Some = Annotated[
-    Annotated[Text, Tag("an option")]
-    | Annotated[list[Text], Field(min_length=1), Tag("options")]
-    | Annotated[BeyondForm, Tag("a range")],
-    Discriminator(what_of),
-]
-Options = Annotated[
-    Annotated[Text, Tag("an option")]
-    | Annotated[list[Text], Field(min_length=1), Tag("options")],
-    Discriminator(what_of),
-]
-
-
-class NeverForm(Form):
-    """What must never meet: options, and quantities beyond a bound, all at once."""
-
-    never: Annotated[dict[Name, Some], Field(min_length=1)]
-
-
-class OnlyIfForm(Form):
-    """A parameter that is varied only if others have certain options; else it is fixed."""
-
-    vary: Name
-    only_if: Annotated[dict[Name, Options], Field(min_length=1)]
-    otherwise: Text = Field(alias="else")
-
-
-def rule_of(value: object) -> str:
-    """Return the form's tag, which follows from the rule's own key."""
-    keys = value if isinstance(value, dict) else {}
-    names = {"never": "never", "vary": "only if", "only_if": "only if"}
-    return next((names[key] for key in names if key in keys), "a sum")
-
-
-RuleForm = Annotated[
-    Annotated[SumForm, Tag("a sum")]
-    | Annotated[NeverForm, Tag("never")]
-    | Annotated[OnlyIfForm, Tag("only if")],
-    Discriminator(rule_of),
-]
-Rules = Annotated[list[RuleForm], Field(max_length=100)]
-
-
-class ObjectiveForm(Form):
-    """A measurement to be made large or small."""
-
-    unit: str
-    direction: Literal["maximise", "minimise"]
-    scale: Literal["linear", "log"] = "linear"
-    target: QuantityText | None = None
-
-
-def bounds_of(value: object) -> str:
-    """Return whether one bound is written, or two."""
-    return "two" if isinstance(value, list) else "one"
-
-
-Bounds = Annotated[
-    Annotated[QuantityText, Tag("one")]
-    | Annotated[list[QuantityText], Field(min_length=2, max_length=2), Tag("two")],
-    Discriminator(bounds_of),
-]
-Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
-
-
-class DesireForm(Form):
-    """How desirable a measured quantity is: 0 from one bound on, 1 from the other.
-
-    Two useless bounds want it between them, at an ideal or between two.
-    """
-
-    useless: Bounds
-    ideal: Bounds
-    scale: Literal["linear", "log"] = "linear"
-    weight: Above0 = 1.0
-    exponent: Above0 = 1.0
-
-
-Objectives = Annotated[dict[Name, ObjectiveForm], Field(min_length=1)]
-Desires = Annotated[dict[Name, DesireForm], Field(min_length=1)]
-EITHER = ConfigDict(
-    json_schema_extra={
-        "oneOf": [{"required": ["objectives"]}, {"required": ["desirability"]}]
-    }
-)
-"""Of what is wanted, one of the two; `read_goals` says so with the line."""
-
-
-class BoundsForm(Form):
-    """What a measured quantity must keep within."""
-
-    at_least: QuantityText | None = None
-    at_most: QuantityText | None = None
-
-    @model_validator(mode="after")
-    def _a_bound(self) -> BoundsForm:
-        if self.at_least is None and self.at_most is None:
-            raise ValueError("write at_least, at_most or both")
-        return self
-
-
-class StopForm(Form):
-    """How little may be left to be gained when a campaign ends before its budget."""
-
-    regret_below: QuantityText
-    proposals: Annotated[int, Field(ge=1, le=20)] = 3
-
-
-def said_as(value: object) -> str:
-    """Return how something is said: as a number, as text, by option, or as a range."""
-    if isinstance(value, dict):
-        text = any(isinstance(one, str) for one in value.values())
-        return "a range" if text or not value else "options"
-    if isinstance(value, NearForm):
-        return "a range"
-    return "text" if isinstance(value, str) else "a number"
-
-
-def of_options(value: object) -> str:
-    """Return whether a cost is that of each option, or of any."""
-    return "options" if isinstance(value, dict) else "text"
-
-
-ByOption = Annotated[dict[Text, QuantityText], Field(min_length=1)]
-RateForm = Annotated[
-    Annotated[QuantityText, Tag("text")] | Annotated[float, Tag("a number")],
-    Discriminator(said_as),
-]
-FirstForm = Annotated[
-    Annotated[QuantityText, Tag("text")] | Annotated[ByOption, Tag("options")],
-    Discriminator(of_options),
-]
-
-
-class CostForm(Form):
-    """What a trial costs: each, for what its numbers are, for its options, for new ones.
-
-    All of it is of one kind, such as a time. ``per`` is a coefficient where the parameter
-    is of that kind too, else a quantity such as "2 min/K".
-    """
-
-    each: QuantityText
-    per: dict[Name, RateForm] = {}
-    options: dict[Name, ByOption] = {}
-    first: dict[Name, FirstForm] = {}
-
-
-class NearForm(Form):
-    """A quantity near which the best is believed to be, within a standard deviation."""
-
-    near: QuantityText
-    within: QuantityText
-
-
-BeliefForm = Annotated[
-    Annotated[NearForm, Tag("a range")]
-    | Annotated[dict[Text, float], Field(min_length=1), Tag("options")],
-    Discriminator(said_as),
-]
-BeliefForms = dict[Name, BeliefForm]
 
 
 class PlannerForm(Form):

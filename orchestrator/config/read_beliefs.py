@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Container, Mapping
 
 from orchestrator import units
-from orchestrator.config.forms import BeliefForm, NearForm
+from orchestrator.config.goal_forms import BeliefForm, NearForm
 from orchestrator.config.named import Named
 from orchestrator.config.strict_yaml import Source
 from orchestrator.config.strict_yaml import near as nearest

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import units
-from orchestrator.config.forms import CampaignForm, ChoiceForm, MoleculeForm, RangeForm
+from orchestrator.config.forms import CampaignForm
 from orchestrator.config.models import (
     Budget,
     Campaign,
@@ -26,6 +26,7 @@ from orchestrator.config.read_planner import read_planner
 from orchestrator.config.read_recipe import read_recipe
 from orchestrator.config.read_rules import read_rules, ruled, without
 from orchestrator.config.read_safety import Safe, hold_safe
+from orchestrator.config.space_forms import ChoiceForm, MoleculeForm, RangeForm
 from orchestrator.config.strict_yaml import Source, Where, near, read
 from orchestrator.errors import ConfigError, Refused
 from orchestrator.lab import LEARNING, recipe_keys

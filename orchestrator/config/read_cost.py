@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Container, Mapping
 
 from orchestrator import units
-from orchestrator.config.forms import CostForm
+from orchestrator.config.goal_forms import CostForm
 from orchestrator.config.named import Named
 from orchestrator.config.strict_yaml import Key, Source, near
 from planners.cost import Cost, Rate

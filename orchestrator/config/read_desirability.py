@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator import units
-from orchestrator.config.forms import Bounds, DesireForm
+from orchestrator.config.goal_forms import Bounds, DesireForm
 from orchestrator.config.strict_yaml import Source, Where, near
 from orchestrator.errors import ConfigError
 from planners.desirability import NAME, Desirability, Desire, Ramp

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator import units
-from orchestrator.config.forms import BoundsForm, CampaignForm, ObjectiveForm, StopForm
+from orchestrator.config.forms import CampaignForm
+from orchestrator.config.goal_forms import BoundsForm, ObjectiveForm, StopForm
 from orchestrator.config.models import RecipeTemplate
 from orchestrator.config.read_desirability import read_desirability, wants_desirability
 from orchestrator.config.strict_yaml import Source, Where, near

@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterable, Sequence
 
 from orchestrator import units
-from orchestrator.config.forms import (
+from orchestrator.config.named import Named
+from orchestrator.config.space_forms import (
     BeyondForm,
     NeverForm,
     OnlyIfForm,
     RuleForm,
     SumForm,
 )
-from orchestrator.config.named import Named
 from orchestrator.config.strict_yaml import Key, Source, near
 from orchestrator.errors import ConfigError
 from planners.data import Value

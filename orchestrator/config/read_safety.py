@@ -19,8 +19,9 @@ from orchestrator.chemical_gate import (
     too_warm,
     walk,
 )
-from orchestrator.config.forms import CampaignForm, MoleculeForm
+from orchestrator.config.forms import CampaignForm
 from orchestrator.config.models import Lab, RecipeTemplate, Reference, StepTemplate
+from orchestrator.config.space_forms import MoleculeForm
 from orchestrator.config.strict_yaml import Source
 from orchestrator.errors import ConfigError
 from planners.rules import Forbidden, OnlyIf, Rule

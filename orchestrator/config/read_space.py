@@ -19,17 +19,13 @@ from pydantic import Discriminator, Field, Tag
 
 from orchestrator import units
 from orchestrator.cards import of_objective
-from orchestrator.config.forms import (
+from orchestrator.config.form import Form
+from orchestrator.config.goal_forms import (
     BeliefForms,
     BoundsForm,
-    ChoiceForm,
     CostForm,
     Desires,
-    Form,
     Objectives,
-    RangeForm,
-    Rules,
-    kind_of,
 )
 from orchestrator.config.read_beliefs import read_beliefs
 from orchestrator.config.read_cost import read_cost
@@ -46,6 +42,7 @@ from orchestrator.config.read_rows import (
     rows,
 )
 from orchestrator.config.read_rules import read_rules, ruled
+from orchestrator.config.space_forms import ChoiceForm, RangeForm, Rules, kind_of
 from orchestrator.config.strict_yaml import Source, read, shown
 from orchestrator.config.texts import Name, Text
 from orchestrator.errors import ConfigError
