@@ -14,15 +14,15 @@ from orchestrator.lab import find
 from planners.protocol import Planner
 from planners.table import Table, search
 
-OURS = "ours"
+OURS, CHANCE = "ours", "random"
 INSIDE = {
     OURS: "planners.bayes.planner:BayesPlanner",
     "botorch": "planners.bayes.plain:PlainBotorch",
-    "random": "planners.baseline:RandomPlanner",
+    CHANCE: "planners.baseline:RandomPlanner",
 }
 """Who searches in this process, and what it is made by."""
 
-CONTESTANTS = (OURS, *PEERS, "botorch", "random")
+CONTESTANTS = (OURS, *PEERS, "botorch", CHANCE)
 """Who searches."""
 
 RESAMPLES = 2000
