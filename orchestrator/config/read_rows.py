@@ -35,7 +35,9 @@ def rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            heads = reader.fieldnames or []
+            # An export says [1] of what has no unit.
+            heads = [one.removesuffix(" [1]") for one in reader.fieldnames or ()]
+            reader.fieldnames = heads
             for column in sorted(wanted):
                 if column not in heads:
                     rule = f"no such column: {near(column, heads)}"

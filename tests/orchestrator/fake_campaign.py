@@ -143,7 +143,7 @@ class FakeCampaign:
         resistance = 1e7 / (film * thickness)
         doubted = fate == "doubted"
         clear = 0.93 - thickness * 6e-4
-        self._measure(name, sample, "transmittance", clear, 0.002, "")
+        self._measure(name, sample, "transmittance", clear, 0.002, "1")
         self._measure(
             name, sample, "sheet_resistance", resistance, 0.01 * resistance, "ohm",
             runs=[runs["probe"]], believed=not doubted,

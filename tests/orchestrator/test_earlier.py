@@ -186,6 +186,9 @@ def test_the_export_of_an_earlier_campaign_is_read(tmp_path: Path) -> None:
     assert [o.estimates["conductivity"] for o in one.told.observations] == [
         Estimate(**e.data["estimates"]["conductivity"]) for e in made
     ]
+    light = Objective("transmittance", "1")
+    both = read_earlier(path, space, [objective, light])
+    assert all("transmittance" in o.estimates for o in both.told.observations)
 
 
 @pytest.mark.slow
