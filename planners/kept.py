@@ -71,8 +71,9 @@ def _read(path: Path, pool: Mapping[str, str]) -> tuple[Descriptors, csr_array]:
 def _write(path: Path, descriptors: Descriptors, counts: csr_array) -> None:
     """Write a file that is whole or not there, whoever else writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        whole = Path(folder) / path.name
+        with whole.open("wb") as file:
             np.savez(
                 file,
                 names=np.array(descriptors.names, dtype=str),
@@ -81,8 +82,4 @@ def _write(path: Path, descriptors: Descriptors, counts: csr_array) -> None:
                 columns=counts.indices,
                 ends=counts.indptr,
             )
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        whole.replace(path)
